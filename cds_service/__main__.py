@@ -1,0 +1,5 @@
+"""`python -m cds_service` is the command line."""
+
+from .cli import main
+
+main()

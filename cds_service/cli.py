@@ -1,0 +1,141 @@
+"""The command line: `cds-service serve | demo | check-cards | explain | evaluate`."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+import click
+from rich.console import Console
+
+from . import cases, knowledge
+from .errors import KnowledgeError, ServiceError
+from .fhir_orders import check_templates
+from .settings import VARIABLES, Settings, SettingsError
+
+console = Console(highlight=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="breast-imaging-cds")
+def main() -> None:
+    """Clinical decision support for breast imaging over CDS Hooks."""
+
+
+def _settings(**overrides: object) -> Settings:
+    """The settings of the environment, overridden by options that were given."""
+    environ = dict(os.environ)
+    environ.update({VARIABLES[name]: str(value) for name, value in overrides.items() if value is not None})
+    try:
+        return Settings.from_environ(environ)
+    except SettingsError as error:
+        raise click.ClickException("these settings cannot be used:\n  " + "\n  ".join(error.problems)) from None
+
+
+def knowledge_problems(folder: Path) -> list[str]:
+    """Everything that is wrong with a knowledge folder: form, cross references, FHIR, and cases."""
+    try:
+        loaded = knowledge.load(folder)
+        return [*check_templates(loaded.catalogue), *cases.problems(loaded)]
+    except KnowledgeError as error:
+        return list(error.problems)
+
+
+@main.command("check-cards")
+@click.argument("folder", type=click.Path(path_type=Path), default=knowledge.DEFAULT_FOLDER)
+def check_cards(folder: Path) -> None:
+    """Check a knowledge folder: every row cited, reachable, worded and covered by a case; every fact and code known.
+
+    Exits with 1 and one line for each problem (file: row and field: what is wrong), so an edit can be judged without
+    starting the service.
+    """
+    problems = knowledge_problems(folder)
+    for problem in problems:
+        console.print(problem, markup=False, soft_wrap=True)
+    if problems:
+        console.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}", style="red")
+        sys.exit(1)
+    loaded = knowledge.load(folder)
+    count = sum(1 for _ in cases.outcomes(loaded))
+    rows = sum(len(guideline.protocol.decisions) for guideline in loaded.guidelines.values())
+    console.print(f"{folder}: {len(loaded.guidelines)} protocols, {rows} decision rows, {count} cases, no problem")
+
+
+@main.command()
+@click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
+@click.option("--protocol", help="The protocol to use instead of the one that is set.")
+@click.option("--service", "service_id", help="The service to ask; by default the first one that answers the hook.")
+def explain(request_file: IO[bytes], protocol: str | None, service_id: str | None) -> None:
+    """Answer a CDS Hooks request from a file, step by step: what was read, what was unknown and why, which row decided,
+    and the cards. `-` reads from standard input. Nothing is sent anywhere."""
+    from .explain import explain_request
+
+    settings = _settings(protocol=protocol)
+    try:
+        explain_request(request_file.read(), settings, service_id, console)
+    except (ServiceError, KnowledgeError) as error:
+        lines = error.diagnostics if isinstance(error, ServiceError) else error.problems
+        raise click.ClickException("; ".join(lines)) from None
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--workers", default=2, show_default=True, help="Worker processes.")
+@click.option("--development", is_flag=True, help="Trial mode without caller authentication, on loopback only.")
+def serve(host: str, port: int, workers: int, development: bool) -> None:
+    """Serve CDS Hooks until stopped. Refuses to start while anything is wrong with the knowledge folder."""
+    from .serve import serve as run
+
+    if development and not _is_loopback(host):
+        raise click.UsageError(f"--development serves without caller authentication, so --host {host} is refused")
+    public_url = None if VARIABLES["public_url"] in os.environ else f"http://{host}:{port}"
+    settings = _settings(development="true" if development else None, public_url=public_url)
+    problems = knowledge_problems(settings.cards)
+    if problems:
+        raise click.ClickException("the knowledge folder cannot be used:\n  " + "\n  ".join(problems))
+    run(settings, host, port, workers)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@main.command()
+@click.option("--port", default=0, help="Port to listen on; by default a free one.")
+@click.option("--keep/--no-keep", default=None, help="Keep the service running; by default where a person is watching.")
+def demo(port: int, keep: bool | None) -> None:
+    """Start the service, let an EHR select a screening mammogram while a 4B is open, and show the cards."""
+    from .demo import run_demo
+
+    sys.exit(run_demo(console, port, sys.stdin.isatty() if keep is None else keep))
+
+
+@main.group()
+def evaluate() -> None:
+    """Measure the service against labelled data."""
+
+
+@evaluate.command("derived")
+@click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--protocol", default="brochure-calcification", show_default=True)
+@click.option("--rounds", default=2000, show_default=True, help="Bootstrap rounds of the intervals.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def evaluate_derived(table: Path, protocol: str, rounds: int, seed: int, as_json: bool) -> None:
+    """Compare the category derived from descriptors with pathology and with the radiologist (CBIS-DDSM table)."""
+    from .evaluation.derived import evaluate as run
+    from .evaluation.derived import printed
+
+    result = run(table, knowledge.load(_settings().cards), protocol, rounds, seed, console)
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    else:
+        printed(result, console)

@@ -1,0 +1,453 @@
+"""One breast today: which study counts, what followed it, and the facts that the rows of a protocol look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from .answers import Answer, Gap, Reason, Unknown
+from .classify import State, Verdict, Verdicts, suspicious_descriptors, verdicts
+from .dates import PartialDate, age_in_years
+from .decide import Facts
+from .history import Conditions, Finding, History, PathologyResult, Patient, Sided, Study
+from .protocol import Protocol
+from .vocabulary import Category, Group, Modality, OrderKind, Pathology, Side
+
+FACTS: Mapping[str, tuple[type, str]] = {
+    "deceased": (bool, "the patient has died"),
+    "sex": (str, "administrative gender: female, male, other or unknown"),
+    "age_years": (int, "age today"),
+    "breast_removed": (bool, "mastectomy of this breast"),
+    "removed_before_study": (bool, "the assessment is dated after the mastectomy of the breast that it names"),
+    "known_cancer": (bool, "active, confirmed cancer of this breast"),
+    "cancer_side_unstated": (bool, "active breast cancer on record without a side"),
+    "mastectomy_side_unstated": (bool, "a mastectomy on record without a side"),
+    "pregnant": (bool, "pregnant"),
+    "lactating": (bool, "lactating"),
+    "anticoagulated": (bool, "on anticoagulants or platelet inhibitors"),
+    "implants": (bool, "breast implants"),
+    "assessment": (str, "how the assessment that counts is known: stated, derived, conflict, undecided or none"),
+    "category": (str, "the BI-RADS category that counts"),
+    "group": (str, "the group of that category"),
+    "prior_films_needed": (bool, "a category 0 that waits for older films"),
+    "pathology": (str, "result of the tissue diagnosis that followed the assessment, or none"),
+    "unconfirmed_suspicion": (bool, "an earlier 4 or 5 of this breast was followed by a 1, 2 or 3 without tissue"),
+    "next_visit": (str, "the surveillance visit that comes next, or none when all took place"),
+    "unread": (bool, "the newest study has no assessment that can be read, and none that can be derived"),
+    "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
+    "calcifications": (bool, "calcifications are the finding"),
+    "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
+    "modality": (str, "how the study that counts was made: mammography, ultrasound, mri"),
+}
+"""Every fact that a row may name, its type and its meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One study with its verdict on one breast."""
+
+    study: Study
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is known about one breast today; `side` is unstated for an assessment of the examination only."""
+
+    side: Side
+    current: Episode | None
+    """The study that counts, and what it says."""
+    index: PartialDate | None
+    """The first category 3 of the unbroken run that `current` ends."""
+    suspicion: Episode | None
+    """An earlier 4 or 5 that no tissue answered."""
+    pathology: PathologyResult | None
+    """The result that answers `current` and decides what comes next."""
+    unread: Study | None
+    descriptors: tuple[Finding, Category] | None
+    """The finding, and what it implies, that stands against a reported 1, 2 or 3."""
+    facts: Facts
+
+
+class Record:
+    """The usable studies of a history, newest first, each with its verdicts."""
+
+    def __init__(self, history: History, protocol: Protocol, today: date) -> None:
+        self.history = history
+        self.protocol = protocol
+        self.today = today
+        self.gaps: list[Gap] = list(history.gaps)
+        usable = []
+        for study in history.studies:
+            if study.date.first > today + timedelta(days=1):  # a day of grace for zones east of the server
+                self.gaps.append(Gap(Reason.FUTURE, study.reference))
+            elif study.is_final:
+                usable.append(study)
+        usable.sort(key=lambda study: study.date.first, reverse=True)
+        self.studies = usable
+        self.verdicts: list[Verdicts] = [
+            verdicts(study, protocol.derivation, full_year_prior=self._full_year_priors(study)) for study in usable
+        ]
+
+    def _full_year_priors(self, study: Study) -> Mapping[Side, bool]:
+        if not study.findings:
+            return {}
+        oldest_stable = study.date.first - timedelta(days=self.protocol.derivation.full_year_days)
+        return {
+            side: any(
+                other.date.last <= oldest_stable and other.side.covers(side) and _is_examination(other)
+                for other in self.studies
+            )
+            for side in (Side.LEFT, Side.RIGHT, Side.UNSTATED)
+        }
+
+    def episodes(self, side: Side) -> list[Episode]:
+        """Newest first, the studies that say something of `side`, or of the examination without a side."""
+        found = []
+        for study, said in zip(self.studies, self.verdicts, strict=True):
+            verdict = said.get(side) or said.get(Side.UNSTATED)
+            if verdict is not None:
+                found.append(Episode(study=study, verdict=verdict))
+        return found
+
+    @cached_property
+    def mastectomies(self) -> tuple[Sided, ...]:
+        conditions, procedures = self.history.conditions, self.history.procedures
+        found = list(conditions.mastectomy) if isinstance(conditions, Conditions) else []
+        return tuple(found) + tuple(
+            Sided(side=done.side, since=done.date, reference=done.reference)
+            for done in (() if isinstance(procedures, Unknown) else procedures)
+            if done.kind is OrderKind.MASTECTOMY
+        )
+
+    @cached_property
+    def patient_facts(self) -> dict[str, object]:
+        return _patient_facts(self.history, self.today)
+
+    def tissue_after(self, study: Study, side: Side) -> bool:
+        """Whether a biopsy or a pathology result of that breast follows a study."""
+        procedures = self.history.procedures
+        return any(
+            result.side.covers(side) and result.date is not None and result.date.may_follow(study.date)
+            for result in self.history.pathology
+        ) or any(
+            done.kind.is_biopsy
+            and done.side.covers(side)
+            and done.date is not None
+            and done.date.may_follow(study.date)
+            for done in (() if isinstance(procedures, Unknown) else procedures)
+        )
+
+
+def situations(record: Record) -> list[Situation]:
+    """The situation of each breast, and of the examination where its assessment names no side."""
+    by_side = [_situation(record, side) for side in (Side.LEFT, Side.RIGHT)]
+    unsided = [
+        situation
+        for situation in by_side
+        if situation.current is not None and situation.current.verdict.side is Side.UNSTATED
+    ]
+    if not unsided:
+        return by_side
+    kept = [situation for situation in by_side if situation not in unsided]
+    return [*kept, _situation(record, Side.UNSTATED, breast=unsided[0].side)]
+
+
+def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Situation:
+    episodes = record.episodes(breast or side)
+    current, missing = _current(episodes)
+    index = _index(episodes, current)
+    suspicion = _unconfirmed(record, side, episodes, current)
+    pathology = _pathology(record, side, current)
+    descriptors = None
+    if current is not None and current.study.findings and _is_reassuring(current.verdict):
+        descriptors = suspicious_descriptors(
+            current.study,
+            side,
+            record.protocol.derivation,
+            full_year_prior=record._full_year_priors(current.study).get(side, False),
+        )
+    unread = _unread(record, side, current) or missing
+    facts = {
+        **record.patient_facts,
+        **_breast_facts(record, side, current),
+        **_study_facts(record, side, episodes, current),
+        "pathology": "none" if pathology is None or pathology.result is None else pathology.result.value,
+        "unconfirmed_suspicion": suspicion is not None,
+        "next_visit": _next_visit(record.protocol, index, current),
+        "unread": unread is not None,
+        "suspicious_descriptors": descriptors is not None,
+    }
+    return Situation(
+        side=side,
+        current=current,
+        index=index,
+        suspicion=suspicion,
+        pathology=pathology,
+        unread=unread,
+        descriptors=descriptors,
+        facts=facts,
+    )
+
+
+# --------------------------------------------------------------------------------------
+# Which study counts
+
+
+def _current(episodes: list[Episode]) -> tuple[Episode | None, Study | None]:
+    """The episode that counts, and a newer study whose assessment is missing.
+
+    The newest stated assessment counts. What was only derived from a newer study takes its place where it is at least
+    as suspicious; a milder derivation never covers what a radiologist stated.
+    """
+    stated = _newest([e for e in episodes if e.verdict.state in (State.STATED, State.CONFLICT)])
+    newer = [
+        e
+        for e in episodes
+        if e.verdict.state in (State.DERIVED, State.UNDECIDED)
+        and (stated is None or e.study.date.first > stated.study.date.first)
+    ]
+    if not newer:
+        return stated, None
+    if stated is None:
+        return _newest(newer), None
+    derived = [e for e in newer if e.verdict.category is not None and _outweighs(e.verdict, stated.verdict)]
+    return (derived[0], None) if derived else (stated, newer[0].study)
+
+
+def _outweighs(derived: Verdict, stated: Verdict) -> bool:
+    if derived.category is None:
+        return False
+    if stated.category is None:
+        return derived.category.group is Group.SUSPICIOUS
+    return derived.category.severity >= stated.category.severity
+
+
+def _newest(episodes: list[Episode]) -> Episode | None:
+    """The newest; among those of one day the latest where times tell, otherwise the most severe. A category 0 that
+    another study of the same day completed is not the result of that day."""
+    if not episodes:
+        return None
+    day = [e for e in episodes if e.study.date.first == episodes[0].study.date.first]
+    latest = [e for e in day if not any(e.study.date.is_surely_before(other.study.date) for other in day)]
+    completed = [e for e in latest if e.verdict.category is not Category.INCOMPLETE]
+    return max(completed or latest, key=_weight)
+
+
+def _weight(episode: Episode) -> int:
+    category = episode.verdict.category
+    return len(Category) if category is None else category.severity  # a conflict hides which; it goes first
+
+
+def _is_examination(study: Study) -> bool:
+    """Whether a study is one that ends in an assessment: not a biopsy, a specimen or a marker film."""
+    if study.is_marker_film:
+        return False
+    return not study.kinds or any(kind.is_imaging for kind in study.kinds)
+
+
+def _unread(record: Record, side: Side, current: Episode | None) -> Study | None:
+    """The newest study of the breast, where it is young enough to matter and nothing could be read or derived."""
+    limits = record.protocol.limits
+    for study, said in zip(record.studies, record.verdicts, strict=True):
+        if not _is_examination(study) or not study.side.covers(side):
+            continue
+        if current is not None and study.date.first <= current.study.date.first:
+            return None
+        if said.get(side) or said.get(Side.UNSTATED):
+            return None
+        if said and study.side is not side:
+            return None  # it assessed the other breast, and is not an examination of this one alone
+        is_young = limits.unread_horizon.after(study.date.last) >= record.today
+        return study if is_young else None
+    return None
+
+
+# --------------------------------------------------------------------------------------
+# What came before and after it
+
+
+def _is_reassuring(verdict: Verdict) -> bool:
+    return (
+        verdict.state is State.STATED
+        and verdict.category is not None
+        and verdict.category.group in (Group.BENIGN, Group.PROBABLY_BENIGN)
+    )
+
+
+def _index(episodes: list[Episode], current: Episode | None) -> PartialDate | None:
+    """The first 3 of the unbroken run of 3s that ends with the current study."""
+    if current is None or current.verdict.category is not Category.PROBABLY_BENIGN:
+        return None
+    index = current.study.date
+    for episode in episodes:
+        if episode.study.date.first > current.study.date.first or episode.verdict.state in (
+            State.DERIVED,
+            State.UNDECIDED,
+        ):
+            continue
+        if episode.verdict.category is not Category.PROBABLY_BENIGN:
+            if episode.study.date.first == current.study.date.first:
+                continue
+            break
+        index = episode.study.date
+    return index
+
+
+def _next_visit(protocol: Protocol, index: PartialDate | None, current: Episode | None) -> str:
+    """A visit counts as the latest one whose earliest date it has reached, whether or not those between took place."""
+    if index is None or current is None:
+        return "none"
+    return next(
+        (visit.id for visit in protocol.visits if visit.accepted_from.after(index.first) > current.study.date.first),
+        "none",
+    )
+
+
+def _unconfirmed(record: Record, side: Side, episodes: list[Episode], current: Episode | None) -> Episode | None:
+    """Ruling 5: the newest earlier 4 or 5 that a 1, 2 or 3 followed without tissue in between or since."""
+    if current is None or not _is_reassuring(current.verdict):
+        return None
+    for episode in episodes:
+        if (
+            episode.study.date.first <= current.study.date.first
+            and episode.study is not current.study
+            and episode.verdict.state is State.STATED
+            and episode.verdict.category is not None
+            and episode.verdict.category.group is Group.SUSPICIOUS
+        ):
+            is_recent = record.protocol.limits.suspicion_horizon.after(episode.study.date.last) >= record.today
+            return episode if is_recent and not record.tissue_after(episode.study, side) else None
+    return None
+
+
+_UNSETTLED = (Pathology.INSUFFICIENT, Pathology.INDETERMINATE)
+
+
+def _pathology(record: Record, side: Side, current: Episode | None) -> PathologyResult | None:
+    """The result that decides what follows the current assessment.
+
+    A malignant one settles it. A sample that was insufficient is superseded by any later one. Otherwise the first
+    result counts, a high-risk lesion before a benign one, so that later tissue can answer it.
+    """
+    if current is None:
+        return None
+    results = [
+        result
+        for result in record.history.pathology
+        if result.result is not None
+        and result.date is not None
+        and result.side.covers(side)
+        and result.date.may_follow(current.study.date)
+    ]
+    results.sort(key=lambda result: result.date.first if result.date else date.min)
+    settled = [result for result in results if result.result not in _UNSETTLED]
+    for wanted in (Pathology.MALIGNANT, Pathology.HIGH_RISK):
+        for result in settled:
+            if result.result is wanted:
+                return result
+    return settled[0] if settled else (results[-1] if results else None)
+
+
+# --------------------------------------------------------------------------------------
+# Facts
+
+
+def _patient_facts(history: History, today: date) -> dict[str, object]:
+    patient, conditions = history.patient, history.conditions
+    facts: dict[str, object] = {}
+    if isinstance(patient, Unknown):
+        facts["deceased"] = facts["sex"] = facts["age_years"] = patient
+    else:
+        facts["deceased"] = patient.is_deceased
+        facts["sex"] = patient.sex
+        facts["age_years"] = _age(patient, today)
+    for fact, words in (
+        ("pregnant", ("pregnant",)),
+        ("lactating", ("lactating",)),
+        ("anticoagulated", ("anticoagulant", "antiplatelet")),
+        ("implants", ("implant",)),
+    ):
+        facts[fact] = (
+            conditions if isinstance(conditions, Unknown) else any(word in conditions.context for word in words)
+        )
+    return facts
+
+
+def _age(patient: Patient, today: date) -> Answer[int]:
+    if isinstance(patient.born, Unknown):
+        return patient.born
+    age = age_in_years(patient.born, today)
+    return Unknown(Gap(Reason.UNREADABLE, "birthDate")) if age is None else age
+
+
+def _covers_surely(sided: Sided, side: Side) -> bool:
+    """Whether a condition certainly concerns the breast; for an unstated side, only where it concerns both."""
+    return sided.side is Side.BOTH or (sided.side is side and side is not Side.UNSTATED)
+
+
+def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[str, object]:
+    conditions, procedures = record.history.conditions, record.history.procedures
+    removals = record.mastectomies
+    removed = [removal for removal in removals if _covers_surely(removal, side)]
+    is_removed: object = bool(removed) or {r.side for r in removals} >= {Side.LEFT, Side.RIGHT}
+    if not is_removed:
+        is_removed = next((each for each in (conditions, procedures) if isinstance(each, Unknown)), False)
+    cancers = () if isinstance(conditions, Unknown) else conditions.cancer
+    has_cancer: object = any(_covers_surely(cancer, side) for cancer in cancers)
+    if not has_cancer and isinstance(conditions, Unknown):
+        has_cancer = conditions
+    return {
+        "breast_removed": is_removed,
+        "removed_before_study": current is not None
+        and any(r.since is not None and r.since.is_surely_before(current.study.date) for r in removed),
+        "known_cancer": has_cancer,
+        "cancer_side_unstated": any(cancer.side is Side.UNSTATED for cancer in cancers),
+        "mastectomy_side_unstated": any(removal.side is Side.UNSTATED for removal in removals),
+    }
+
+
+def _study_facts(record: Record, side: Side, episodes: list[Episode], current: Episode | None) -> dict[str, object]:
+    if current is None:
+        absent = dict.fromkeys(
+            ("category", "group", "prior_films_needed", "calcifications", "seen_on_ultrasound", "modality")
+        )
+        return {"assessment": "none", **absent}
+    study, verdict = current.study, current.verdict
+    category: object = verdict.category
+    group: object = None if verdict.category is None else verdict.category.group.value
+    if verdict.gap is not None:
+        category = group = Unknown(verdict.gap)
+    return {
+        "assessment": verdict.state.value,
+        "category": category.value if isinstance(category, Category) else category,
+        "group": group,
+        "prior_films_needed": verdict.prior_films_needed,
+        "calcifications": _calcifications(study, side),
+        "seen_on_ultrasound": _seen_on_ultrasound(episodes, current),
+        "modality": _modality(study),
+    }
+
+
+def _calcifications(study: Study, side: Side) -> Answer[bool]:
+    if any(finding.side.covers(side) for finding in study.findings) or study.mentions_calcifications:
+        return True
+    return False if study.has_other_findings else Unknown(Gap(Reason.NO_ASSESSMENT, study.reference))
+
+
+def _seen_on_ultrasound(episodes: list[Episode], current: Episode) -> bool:
+    """Whether the suspicious category was given on ultrasound, by the study that counts or by one of the same day."""
+    return any(
+        _modality(episode.study) == Modality.ULTRASOUND
+        and episode.study.date.first == current.study.date.first
+        and episode.verdict.category is not None
+        and episode.verdict.category.group is Group.SUSPICIOUS
+        for episode in episodes
+    )
+
+
+def _modality(study: Study) -> str | None:
+    modalities = {kind.modality for kind in study.kinds if kind.modality is not None}
+    return modalities.pop().value if len(modalities) == 1 else None

@@ -1,0 +1,932 @@
+"""From FHIR resources to a history. With `fhir_elements` and `fhir_orders` the only rooms that know FHIR shapes.
+
+Reads what can be read: an element that is odd costs that element, a resource that is odd costs that resource, and both
+are named as gaps. The value of a coding decides, never the code of the Observation around it, never a display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from .core.answers import Answer, Gap, Reason, T, Unknown
+from .core.dates import PartialDate
+from .core.history import (
+    Assessment,
+    Conditions,
+    Dispute,
+    Evidence,
+    Finding,
+    History,
+    Order,
+    PathologyResult,
+    Patient,
+    Procedure,
+    Sided,
+    Study,
+)
+from .core.vocabulary import (
+    Basis,
+    Category,
+    Change,
+    Distribution,
+    Level,
+    Morphology,
+    OrderKind,
+    Pathology,
+    Side,
+    joined,
+)
+from .errors import OtherPatient
+from .fhir_elements import (
+    Json,
+    any_date,
+    child,
+    codings,
+    extensions,
+    name,
+    objects,
+    partial_date,
+    reference,
+    text,
+    type_and_id,
+    words,
+)
+from .prefetch import Deliveries, Outcome
+from .terminology import Concept, Means, Terminology
+
+FINAL = frozenset({"final", "amended", "corrected", "appended"})
+VOID = frozenset({"entered-in-error", "cancelled"})
+WAITING_ORDERS = frozenset({"active", "on-hold", "draft"})
+ORDER_INTENTS = frozenset({"order", "original-order", "filler-order", "instance-order"})
+WAITING_APPOINTMENTS = frozenset({"proposed", "pending", "booked", "arrived", "checked-in", "waitlist"})
+ACTIVE_CONDITIONS = frozenset({"", "active", "recurrence", "relapse"})
+DOUBTFUL_CONDITIONS = frozenset({"unconfirmed", "provisional", "differential"})
+REFUTED_CONDITIONS = frozenset({"refuted", "entered-in-error"})
+
+_UNSPECIFIC = (
+    OrderKind.OTHER,
+    OrderKind.MAMMOGRAM,
+    OrderKind.TOMOSYNTHESIS,
+    OrderKind.BIOPSY,
+    OrderKind.NEEDLE_BIOPSY,
+)
+"""Kinds that give way to a more specific coding of the same order, the least specific first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One piece of a report in words: where it stands, and its content as text or as encoded data."""
+
+    reference: str
+    place: str
+    media_type: str
+    content: str
+    is_base64: bool = False
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a reader made of the documents of one report."""
+
+    assessments: tuple[Assessment, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    mentions_calcifications: bool = False
+    has_text: bool = False
+    gaps: tuple[Gap, ...] = ()
+
+
+Reader = Callable[[Sequence[Document]], Written]
+"""Reads the words of one report; the forms of one report are one report."""
+
+
+def no_reader(documents: Sequence[Document]) -> Written:
+    """A reader that reads nothing."""
+    return Written(has_text=bool(documents))
+
+
+def history(deliveries: Deliveries, patient_id: str, terminology: Terminology, read: Reader = no_reader) -> History:
+    """The history of one patient from what was delivered.
+
+    `patient_id` is the patient of the context; resources of anybody else are not used. Raises `OtherPatient` where the
+    Patient that was delivered is another person.
+    """
+    return _Mapper(deliveries, bare_id(patient_id), terminology, read).history()
+
+
+def bare_id(patient_id: str) -> str:
+    """A logical id, also where a client sent a whole reference."""
+    found = type_and_id(patient_id)
+    return found[1] if found else patient_id
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the Observations of one study amount to, while they are being read."""
+
+    assessments: list[Assessment] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    has_other_findings: bool = False
+    mentions_calcifications: bool = False
+    is_marker_film: bool = False
+    prior_films_needed: bool = False
+    documents: list[Document] = field(default_factory=list)
+    kinds: set[OrderKind] = field(default_factory=set)
+    sides: set[Side] = field(default_factory=set)
+    gaps: list[Gap] = field(default_factory=list)
+    is_breast: bool = False
+    dates: list[PartialDate] = field(default_factory=list)
+    is_final: bool = True
+    reference: str = ""
+    title: str = ""
+
+
+class _Mapper:
+    def __init__(self, deliveries: Deliveries, patient_id: str, terminology: Terminology, read: Reader) -> None:
+        self.deliveries = deliveries
+        self.patient_id = patient_id
+        self.terms = terminology
+        self.read = read
+        self.gaps: list[Gap] = []
+        self.by_name: dict[tuple[str, str], Json] = {}
+        self.by_url: dict[str, Json] = {}
+        self.by_type: dict[str, list[Json]] = {}
+        self.results: list[PathologyResult] = []
+        self.exams: list[Procedure] = []
+        for delivery in deliveries.values():
+            for url, resource in delivery.resources:
+                self._index(url, resource)
+
+    def _index(self, url: str, resource: Json) -> None:
+        if url:
+            self.by_url.setdefault(url, resource)
+        kind, ident = text(resource.get("resourceType")), text(resource.get("id"))
+        if ident:
+            known = self.by_name.get((kind, ident))
+            if known is not None:
+                if _last_updated(resource) <= _last_updated(known):
+                    return
+                self.by_type[kind].remove(known)
+            self.by_name[kind, ident] = resource
+        self.by_type.setdefault(kind, []).append(resource)
+
+    # ------------------------------------------------------------------------------
+    # The whole
+
+    def history(self) -> History:
+        patient = self._patient()
+        studies = self._studies()
+        procedures = self._listed("procedures", self._procedures)
+        if self.exams and not isinstance(procedures, Unknown):
+            procedures = (*procedures, *self.exams)
+        return History(
+            patient=patient,
+            studies=tuple(studies),
+            orders=self._listed("orders", self._orders),
+            procedures=procedures,
+            pathology=tuple(self.results),
+            conditions=self._conditions(),
+            appointments=self._listed("appointments", self._appointments),
+            gaps=tuple(self.gaps),
+        )
+
+    def _listed(self, key: str, items: Callable[[], Iterator[T]]) -> Answer[tuple[T, ...]]:
+        found = tuple(items())
+        delivery = self.deliveries[key]
+        if delivery.outcome is Outcome.RECEIVED or found:
+            return found
+        return Unknown(Gap(delivery.gap or Reason.NOT_SENT, key))
+
+    def _mine(self, kind: str, *subjects: str) -> Iterator[Json]:
+        """The resources of a type that belong to the patient; those of somebody else are named as gaps."""
+        for resource in self.by_type.get(kind, ()):
+            target = next((reference(child(resource.get(each))) for each in subjects if resource.get(each)), "")
+            if self._is_other(target, resource):
+                self.gaps.append(Gap(Reason.OTHER_PATIENT, name(resource)))
+            else:
+                yield resource
+
+    def _is_other(self, target: str, within: Json) -> bool:
+        if not target:
+            return False
+        found = type_and_id(target)
+        if found is None:
+            resolved = self._resolved(target, within)
+            found = None if resolved is None else (text(resolved.get("resourceType")), text(resolved.get("id")))
+            if target.startswith("#") or found is None or not found[1]:
+                return False
+        return found != ("Patient", self.patient_id)
+
+    def _resolved(self, target: str, within: Json) -> Json | None:
+        """The resource that a reference leads to, among the contained and the delivered ones."""
+        if target.startswith("#"):
+            return next((c for c in objects(within.get("contained")) if text(c.get("id")) == target[1:]), None)
+        if target in self.by_url:
+            return self.by_url[target]
+        found = type_and_id(target)
+        return self.by_name.get(found) if found else None
+
+    # ------------------------------------------------------------------------------
+    # Concepts
+
+    def concepts(self, concept: object) -> Iterator[Concept]:
+        """What the codings of a CodeableConcept mean; misused ones are named as gaps."""
+        for system, code in codings(concept):
+            found = self.terms.concept(system, code)
+            if found is not None:
+                yield found
+            elif self.terms.misuse(system, code) is not None:
+                self.gaps.append(Gap(Reason.MISUSED_CODE, f"{code} ({system})"))
+
+    def _order_kind(self, concept: Json) -> tuple[OrderKind | None, Side]:
+        """The kind of breast order that a code names, by codes and else by words, and its side."""
+        found = [each for each in self.concepts(concept) if each.means is Means.ORDER]
+        sides = {each.side for each in found} - {Side.UNSTATED}
+        if found:
+            kinds = [OrderKind(each.value) for each in found]
+            kind = max(kinds, key=lambda each: _UNSPECIFIC.index(each) if each in _UNSPECIFIC else len(_UNSPECIFIC))
+            return kind, joined(sides)
+        for each in words(concept):
+            worded = self.terms.order_kind_in(each)
+            if worded is not None:
+                return worded, self.terms.side_in(each)
+        return None, Side.UNSTATED
+
+    def _site(self, resource: Json, element: str = "bodySite") -> Side:
+        """The side that body sites, laterality extensions or a BodyStructure state."""
+        sides = set()
+        for site in objects(resource.get(element)):
+            coded = self._sides_of(site)
+            for extension in extensions(site):
+                coded |= self._sides_of_extension(extension, resource)
+            if not coded:
+                coded = {self.terms.side_in(each) for each in words(site)}
+            sides |= coded
+        if not sides - {Side.UNSTATED}:
+            for extension in extensions(resource):
+                sides |= self._sides_of_extension(extension, resource)
+        return joined(sides)
+
+    def _sides_of(self, concept: object) -> set[Side]:
+        return {each.side for each in self.concepts(concept) if each.means is Means.SIDE}
+
+    def _sides_of_extension(self, extension: Json, within: Json) -> set[Side]:
+        found = self._sides_of(child(extension.get("valueCodeableConcept")))
+        coding = child(extension.get("valueCoding"))
+        if coding:
+            found |= self._sides_of({"coding": [coding]})
+        structure = self._resolved(reference(child(extension.get("valueReference"))), within)
+        if structure is not None and text(structure.get("resourceType")) == "BodyStructure":
+            for element in ("location", "locationQualifier"):
+                for concept in objects(structure.get(element)):
+                    found |= self._sides_of(concept)
+        return found
+
+    def _evidence(self, resource: Json, place: str, concept: Concept) -> Evidence:
+        statement = f"{concept.code} ({self.terms.titles[concept.system]})"
+        if concept.display:
+            statement += f", {concept.display}"
+        return Evidence(reference=name(resource), place=place, statement=statement)
+
+    # ------------------------------------------------------------------------------
+    # Patient and conditions
+
+    def _patient(self) -> Answer[Patient]:
+        delivery = self.deliveries["patient"]
+        people = [r for _, r in delivery.resources if text(r.get("resourceType")) == "Patient"]
+        if people and not any(text(person.get("id")) in ("", self.patient_id) for person in people):
+            raise OtherPatient
+        person = next((each for each in people if text(each.get("id")) in ("", self.patient_id)), None)
+        if person is None:
+            return Unknown(Gap(delivery.gap or Reason.NOT_SENT, "patient"))
+        born = partial_date(person.get("birthDate"))
+        sex = text(person.get("gender")).lower()
+        return Patient(
+            born=born or Unknown(Gap(Reason.UNREADABLE, "birthDate")),
+            sex=sex or Unknown(Gap(Reason.UNREADABLE, "gender")),
+            is_deceased=person.get("deceasedBoolean") is True or bool(text(person.get("deceasedDateTime"))),
+        )
+
+    def _conditions(self) -> Answer[Conditions]:
+        cancer: list[Sided] = []
+        mastectomy: list[Sided] = []
+        context: set[str] = set()
+        seen = False
+        for resource in self._mine("Condition", "subject", "patient"):
+            seen = True
+            verification = _status_code(resource.get("verificationStatus"))
+            if verification in REFUTED_CONDITIONS:
+                continue
+            for concept in self.concepts(child(resource.get("code"))):
+                if concept.means is not Means.CONDITION:
+                    continue
+                side = concept.side if concept.side is not Side.UNSTATED else self._side_of_condition(resource)
+                sided = Sided(
+                    side=side,
+                    since=any_date(resource, "onsetDateTime", "onsetPeriod", "recordedDate"),
+                    reference=name(resource),
+                )
+                is_active = _status_code(resource.get("clinicalStatus")) in ACTIVE_CONDITIONS
+                if concept.value == "mastectomy" and verification not in DOUBTFUL_CONDITIONS:
+                    mastectomy.append(sided)
+                elif concept.value == "cancer-current":
+                    if is_active and verification not in DOUBTFUL_CONDITIONS:
+                        cancer.append(sided)
+                elif is_active:
+                    context.add(concept.value)
+                break
+        delivery = self.deliveries["conditions"]
+        if delivery.outcome is not Outcome.RECEIVED and not seen:
+            return Unknown(Gap(delivery.gap or Reason.NOT_SENT, "conditions"))
+        return Conditions(cancer=tuple(cancer), mastectomy=tuple(mastectomy), context=frozenset(context))
+
+    def _side_of_condition(self, resource: Json) -> Side:
+        sited = self._site(resource)
+        if sited is not Side.UNSTATED:
+            return sited
+        return joined({self.terms.side_in(each) for each in words(child(resource.get("code")))})
+
+    # ------------------------------------------------------------------------------
+    # Orders, procedures, appointments
+
+    def _orders(self) -> Iterator[Order]:
+        for resource in (*self._mine("ServiceRequest", "subject"), *self._mine("ProcedureRequest", "subject")):
+            order = self.order(resource)
+            if (
+                order is not None
+                and text(resource.get("status")) in WAITING_ORDERS
+                and text(resource.get("intent")) in ORDER_INTENTS
+                and resource.get("doNotPerform") is not True
+            ):
+                yield order
+
+    def order(self, resource: Json) -> Order | None:
+        """A request as a breast order, or None where it is for something else."""
+        kind, side = self._order_kind(child(resource.get("code")))
+        if kind is None:
+            return None
+        if kind is OrderKind.MAMMOGRAM and self._is_for_screening(resource):
+            kind = OrderKind.SCREENING_MAMMOGRAM
+        sited = self._site(resource)
+        occurrence = resource.get("occurrencePeriod")
+        day = partial_date(resource.get("occurrenceDateTime"))
+        return Order(
+            reference=name(resource),
+            kind=kind,
+            title=next(iter(words(child(resource.get("code")))), ""),
+            side=sited if sited is not Side.UNSTATED else side,
+            authored=any_date(resource, "authoredOn"),
+            starts=partial_date(occurrence.get("start")) if isinstance(occurrence, dict) else day,
+            ends=partial_date(occurrence.get("end")) if isinstance(occurrence, dict) else day,
+            is_timed_otherwise=isinstance(resource.get("occurrenceTiming"), dict),
+        )
+
+    def _is_for_screening(self, resource: Json) -> bool:
+        return any(
+            concept.means is Means.CONDITION and concept.value == "screening"
+            for reason in objects(resource.get("reasonCode"))
+            for concept in self.concepts(reason)
+        )
+
+    def _procedures(self) -> Iterator[Procedure]:
+        for resource in self._mine("Procedure", "subject"):
+            if text(resource.get("status")) != "completed":
+                continue
+            kind, side = self._order_kind(child(resource.get("code")))
+            if kind is None:
+                continue
+            sited = self._site(resource)
+            yield Procedure(
+                reference=name(resource),
+                kind=kind,
+                side=sited if sited is not Side.UNSTATED else side,
+                date=any_date(resource, "performedDateTime", "performedPeriod", "performedString"),
+            )
+
+    def _appointments(self) -> Iterator[Order]:
+        for resource in self.by_type.get("Appointment", ()):
+            patients = [
+                target
+                for participant in objects(resource.get("participant"))
+                if (target := type_and_id(reference(child(participant.get("actor"))))) and target[0] == "Patient"
+            ]
+            if patients and ("Patient", self.patient_id) not in patients:
+                self.gaps.append(Gap(Reason.OTHER_PATIENT, name(resource)))
+                continue
+            if text(resource.get("status")) not in WAITING_APPOINTMENTS:
+                continue
+            for concept in (*objects(resource.get("serviceType")), *objects(resource.get("reasonCode"))):
+                kind, side = self._order_kind(concept)
+                if kind is not None:
+                    starts = any_date(resource, "start", "requestedPeriod")
+                    yield Order(reference=name(resource), kind=kind, title="", side=side, authored=None, starts=starts)
+                    break
+
+    # ------------------------------------------------------------------------------
+    # Studies
+
+    def _studies(self) -> list[Study]:
+        observations = list(self._mine("Observation", "subject"))
+        observations = [o for o in observations if text(o.get("status")) not in VOID]
+        linked: set[int] = set()
+        studies: list[tuple[Study, Json]] = []
+        for report in self._mine("DiagnosticReport", "subject"):
+            status = text(report.get("status"))
+            if status in VOID:
+                continue
+            if status not in FINAL and status not in ("preliminary", "partial", "registered"):
+                self.gaps.append(Gap(Reason.UNREADABLE, f"{name(report)} (status)"))
+            study = self._study(report, is_final=status in FINAL, linked=linked)
+            if study is not None:
+                studies.append(study)
+        unlinked = [self._observed([o]) for o in observations if id(o) not in linked]
+        return self._with_unlinked(studies, [reading for reading in unlinked if reading.is_breast])
+
+    def _with_unlinked(self, studies: list[tuple[Study, Json]], readings: list[_Reading]) -> list[Study]:
+        """Observations that no report points to belong to the report of the same day, where there is just one;
+        otherwise those of one day are a study of their own."""
+        found = [study for study, _ in studies]
+        orphans: dict[object, _Reading] = {}
+        for reading in readings:
+            if not reading.dates:
+                self.gaps.append(Gap(Reason.UNDATED, reading.reference))
+                continue
+            day = reading.dates[0].first
+            same_day = [place for place, study in enumerate(found) if study.date.first == day and _is_imaging(study)]
+            if len(same_day) == 1 and found[same_day[0]].is_final == reading.is_final:
+                found[same_day[0]] = _joined(found[same_day[0]], reading)
+            else:
+                _absorb(orphans.setdefault((day, reading.is_final), _Reading()), reading)
+        for reading in orphans.values():
+            if reading.assessments or reading.findings:
+                found.append(_orphan_study(reading))
+            else:
+                self.exams.extend(_examinations(reading))
+        return found
+
+    def _study(self, report: Json, *, is_final: bool, linked: set[int]) -> tuple[Study, Json] | None:
+        code = child(report.get("code"))
+        kind, side = self._order_kind(code)
+        members, missing = self._members(report)
+        reading = self._observed(members)
+        linked.update(id(member) for member in members)
+        self._conclusion_codes(report, reading)
+        if self._is_pathology(report, reading):
+            self._pathology(report, members, is_final=is_final)
+            return None
+        if not self._is_breast_imaging(report, kind, reading):
+            return None
+        date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
+        if date is None:
+            self.gaps.append(Gap(Reason.UNDATED, name(report)))
+            return None
+        documents = [*self._documents(report), *reading.documents]
+        written = self.read(documents) if documents and _may_be_assessed(kind) else Written()
+        gaps = [*reading.gaps, *written.gaps]
+        if missing and not reading.assessments and not written.assessments:
+            gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
+        self.gaps.extend(gaps)
+        kinds = {kind} if kind is not None else set()
+        study = Study(
+            reference=name(report),
+            title=next(iter(words(code)), ""),
+            date=date,
+            is_final=is_final,
+            kinds=frozenset(kinds or reading.kinds),
+            side=side if side is not Side.UNSTATED else joined(reading.sides),
+            assessments=(*_with_prior_films(reading), *written.assessments),
+            disputes=written.disputes,
+            findings=tuple(reading.findings),
+            has_other_findings=reading.has_other_findings,
+            mentions_calcifications=reading.mentions_calcifications or written.mentions_calcifications,
+            is_marker_film=reading.is_marker_film,
+            gaps=tuple(gaps),
+        )
+        return study, report
+
+    def _is_breast_imaging(self, report: Json, kind: OrderKind | None, reading: _Reading) -> bool:
+        if kind is not None or reading.is_breast:
+            return True
+        if any(concept.means is Means.BREAST_REPORT for concept in self.concepts(child(report.get("code")))):
+            return True
+        titles = words(child(report.get("code")))
+        return "radiology" in self._report_categories(report) and any(map(self.terms.names_breast, titles))
+
+    def _report_categories(self, report: Json) -> set[str]:
+        return {
+            concept.value
+            for element in (*objects(report.get("category")), child(report.get("code")))
+            for concept in self.concepts(element)
+            if concept.means is Means.REPORT_CATEGORY
+        }
+
+    def _members(self, report: Json) -> tuple[list[Json], bool]:
+        """The Observations of a report with their members, and whether some could not be found."""
+        found: list[Json] = []
+        missing = False
+        targets = [reference(each) for each in objects(report.get("result"))]
+        queue = [(target, report) for target in targets if target]
+        queue += [(f"#{text(c.get('id'))}", report) for c in objects(report.get("contained")) if _is_observation(c)]
+        while queue and len(found) < 1000:
+            target, within = queue.pop(0)
+            member = self._resolved(target, within)
+            if member is None or not _is_observation(member):
+                missing = missing or member is None
+                continue
+            if any(member is each for each in found) or text(member.get("status")) in VOID:
+                continue
+            if self._is_other(reference(child(member.get("subject"))), member):
+                continue
+            found.append(member)
+            home = within if target.startswith("#") else member
+            queue += [(t, home) for each in objects(member.get("hasMember")) if (t := reference(each))]
+            queue += [(f"#{text(c.get('id'))}", member) for c in objects(member.get("contained")) if _is_observation(c)]
+        return found, missing
+
+    def _conclusion_codes(self, report: Json, reading: _Reading) -> None:
+        for concept in objects(report.get("conclusionCode")):
+            sides = {self.terms.side_in(each) for each in words(concept)[:1]} if concept.get("text") else set()
+            understood = False
+            for each in self.concepts(concept):
+                understood = True
+                self._fact(each, report, "conclusionCode", joined(sides), Level.EXAM, reading)
+            if not understood and text(concept.get("text")):
+                reading.documents.append(_plain(report, "conclusionCode.text", text(concept["text"])))
+        for each in self.concepts(child(report.get("code"))):
+            if each.means is Means.CATEGORY:
+                self._fact(each, report, "code", Side.UNSTATED, Level.EXAM, reading)
+
+    def _fact(self, concept: Concept, resource: Json, place: str, side: Side, level: Level, reading: _Reading) -> None:
+        """Takes one coded concept into what is known of a study."""
+        match concept.means:
+            case Means.CATEGORY:
+                reading.is_breast = True
+                reading.assessments.append(
+                    Assessment(
+                        category=Category(concept.value),
+                        side=side,
+                        level=level,
+                        basis=Basis.CODED,
+                        evidence=self._evidence(resource, place, concept),
+                    )
+                )
+            case Means.MARKER_FILM:
+                reading.is_breast = reading.is_marker_film = True
+            case Means.RECOMMENDATION:
+                reading.prior_films_needed = reading.prior_films_needed or concept.value == "obtain-priors"
+            case Means.CALCIFICATION | Means.MORPHOLOGY if level is Level.EXAM:
+                reading.is_breast = reading.mentions_calcifications = True
+                reading.findings.append(
+                    Finding(
+                        side=side,
+                        morphologies=(Morphology(concept.value),) if concept.value in _MORPHOLOGIES else (),
+                        distributions=(),
+                        change=None,
+                        isolated=False,
+                        unmapped=(),
+                        evidence=self._evidence(resource, place, concept),
+                    )
+                )
+            case Means.OTHER_FINDING:
+                reading.has_other_findings = True
+
+    # ------------------------------------------------------------------------------
+    # Observations
+
+    def _observed(self, observations: Iterable[Json]) -> _Reading:
+        reading = _Reading()
+        for observation in observations:
+            self._observe(observation, reading)
+        return reading
+
+    def _observe(self, observation: Json, reading: _Reading) -> None:
+        code = list(self.concepts(child(observation.get("code"))))
+        value = child(observation.get("valueCodeableConcept"))
+        values = list(self.concepts(value)) if value else []
+        components = objects(observation.get("component"))
+        answers = [(c, list(self.concepts(child(c.get("valueCodeableConcept"))))) for c in components]
+        said = (*code, *values, *(each for _, concepts in answers for each in concepts))
+        is_breast = any(each.means in _BREAST_FACTS for each in said)
+        is_final = text(observation.get("status")) in FINAL
+        if not reading.reference:
+            reading.reference = name(observation)
+            reading.title = next(iter(words(child(observation.get("code")))), "")
+            reading.is_final = is_final
+        elif reading.is_final and not is_final:
+            return  # a preliminary observation beside final ones adds nothing yet
+        reading.documents.extend(self._observation_texts(observation, value, understood=bool(values)))
+        date = any_date(observation, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
+        if date is not None:
+            reading.dates.append(date)
+        if not is_breast:
+            return
+        reading.is_breast = True
+        if _is_absent(observation, values, answers, self):
+            return
+        side = self._observation_side(observation, code, components, answers)
+        for each in code:
+            if each.means is Means.ORDER:
+                reading.kinds.add(OrderKind(each.value))
+                reading.sides.add(each.side)
+        is_lesion = any(each.means in _FINDINGS for each in code)
+        level = Level.LESION if is_lesion else Level.EXAM if side is Side.UNSTATED else Level.BREAST
+        for concept, place in [
+            *((each, "code") for each in code if each.means in (Means.CATEGORY, Means.OTHER_FINDING)),
+            *((each, "valueCodeableConcept") for each in values),
+        ]:
+            if concept.means not in _FINDINGS or concept.means is Means.OTHER_FINDING:
+                self._fact(concept, observation, place, side, level, reading)
+        for component, concepts in answers:
+            own = self._component_side(component)
+            for concept in concepts:
+                if concept.means in (Means.CATEGORY, Means.MARKER_FILM, Means.RECOMMENDATION, Means.OTHER_FINDING):
+                    place = "component.valueCodeableConcept"
+                    one = own if own is not Side.UNSTATED else side
+                    its = Level.BREAST if own is not Side.UNSTATED and not is_lesion else level
+                    self._fact(concept, observation, place, one, its, reading)
+        finding = self._finding(observation, code, values, answers, side)
+        if finding is not None:
+            reading.findings.append(finding)
+
+    def _observation_side(
+        self,
+        observation: Json,
+        code: Sequence[Concept],
+        components: Sequence[Json],
+        answers: Sequence[tuple[Json, list[Concept]]],
+    ) -> Side:
+        sited = self._site(observation)
+        if sited is not Side.UNSTATED:
+            return sited
+        asked = {
+            each.side
+            for component, concepts in answers
+            for each in concepts
+            if each.means is Means.SIDE and self._asks(component, "side")
+        }
+        if asked:
+            return joined(asked)
+        return joined({each.side for each in code})
+
+    def _asks(self, component: Json, question: str) -> bool:
+        return any(
+            each.means is Means.QUESTION and each.value == question
+            for each in self.concepts(child(component.get("code")))
+        )
+
+    def _component_side(self, component: Json) -> Side:
+        code = child(component.get("code"))
+        sides = {each.side for each in self.concepts(code)} - {Side.UNSTATED}
+        return joined(sides or {self.terms.side_in(each) for each in words(code)[:1]})
+
+    def _finding(
+        self,
+        observation: Json,
+        code: Sequence[Concept],
+        values: Sequence[Concept],
+        answers: Sequence[tuple[Json, list[Concept]]],
+        side: Side,
+    ) -> Finding | None:
+        """The calcification finding that an Observation describes, if it describes one."""
+        concepts = [*code, *values, *(each for _, found in answers for each in found)]
+        if not any(each.means in _CALCIFICATIONS for each in concepts):
+            return None
+        morphologies = [each.value for each in concepts if each.means is Means.MORPHOLOGY]
+        distributions = [each.value for each in concepts if each.means is Means.DISTRIBUTION]
+        changes = [Change(each.value) for each in concepts if each.means is Means.CHANGE]
+        unmapped = [word for word in morphologies if word not in _MORPHOLOGIES]
+        for component, found in answers:
+            for question, into in (("morphology", morphologies), ("distribution", distributions)):
+                if not any(each.means in _CALCIFICATIONS for each in found) and self._asks(component, question):
+                    self._worded(component, question, into, unmapped)
+        stated = next((each for each in concepts if each.means in _CALCIFICATIONS), None)
+        return Finding(
+            side=side,
+            morphologies=tuple(dict.fromkeys(Morphology(word) for word in morphologies if word in _MORPHOLOGIES)),
+            distributions=tuple(dict.fromkeys(Distribution(word) for word in distributions)),
+            change=max(changes, key=list(Change).index, default=None),
+            isolated=False,
+            unmapped=tuple(dict.fromkeys(unmapped)),
+            evidence=Evidence(
+                reference=name(observation),
+                place="Observation",
+                statement=", ".join(
+                    dict.fromkeys(each.display for each in concepts if each.means in _DESCRIPTORS and each.display)
+                )
+                or (stated.display if stated else ""),
+            ),
+        )
+
+    def _worded(self, component: Json, question: str, into: list[str], unmapped: list[str]) -> None:
+        """A descriptor in words, or in a code that is not known: the word if the terminology has it."""
+        value = child(component.get("valueCodeableConcept"))
+        spoken = words(value) or [text(component.get("valueString"))]
+        for each in filter(None, spoken):
+            for part in each.replace("/", "-").split("-") if "-" in each else [each]:
+                found = self.terms.morphology_in(part) if question == "morphology" else self.terms.distribution_in(part)
+                found = found or (
+                    self.terms.morphology_in(each) if question == "morphology" else self.terms.distribution_in(each)
+                )
+                if found is not None:
+                    into.append(found.value)
+                    continue
+                unmapped.append(each)
+            return
+        unmapped.extend(code for _, code in codings(value))
+
+    def _observation_texts(self, observation: Json, value: Json, *, understood: bool) -> Iterator[Document]:
+        if text(observation.get("valueString")):
+            yield _plain(observation, "valueString", text(observation["valueString"]))
+        if not understood and text(value.get("text")):
+            yield _plain(observation, "valueCodeableConcept.text", text(value["text"]))
+        for note in objects(observation.get("note")):
+            if text(note.get("text")):
+                yield _plain(observation, "note", text(note["text"]))
+
+    def _documents(self, report: Json) -> Iterator[Document]:
+        """The report in words; the narrative only where there is nothing else, because it repeats the others."""
+        found = False
+        language = text(report.get("language"))
+        if text(report.get("conclusion")):
+            found = True
+            yield replace(_plain(report, "conclusion", text(report["conclusion"])), language=language)
+        for form in objects(report.get("presentedForm")):
+            data = form.get("data")
+            if isinstance(data, str) and data.strip():
+                found = True
+                yield Document(
+                    reference=name(report),
+                    place="presentedForm",
+                    media_type=text(form.get("contentType")),
+                    content=data,
+                    is_base64=True,
+                    language=text(form.get("language")) or language,
+                )
+            elif text(form.get("url")):
+                self.gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.presentedForm"))
+        narrative = text(child(report.get("text")).get("div"))
+        if narrative and not found:
+            yield Document(
+                reference=name(report), place="text", media_type="text/html", content=narrative, language=language
+            )
+
+    # ------------------------------------------------------------------------------
+    # Pathology
+
+    def _is_pathology(self, report: Json, reading: _Reading) -> bool:
+        if reading.assessments:
+            return False
+        return "pathology" in self._report_categories(report) or any(
+            concept.means is Means.PATHOLOGY
+            for element in objects(report.get("conclusionCode"))
+            for concept in self.concepts(element)
+        )
+
+    def _pathology(self, report: Json, members: Sequence[Json], *, is_final: bool) -> None:
+        """A pathology report of the breast. One of another organ, or one that is not final, answers nothing."""
+        spoken = [*words(child(report.get("code"))), text(report.get("conclusion"))]
+        elements = [*objects(report.get("conclusionCode")), *(child(m.get("valueCodeableConcept")) for m in members)]
+        concepts = [c for element in elements for c in self.concepts(element) if c.means is Means.PATHOLOGY]
+        is_breast = any(map(self.terms.names_breast, filter(None, spoken))) or any(
+            "breast" in concept.display.lower() for concept in concepts
+        )
+        if not is_breast or not is_final:
+            return
+        results = [Pathology(concept.value) for concept in concepts]
+        worst = max(results, key=list(Pathology).index, default=None)
+        sides = [self.terms.side_in(each) for each in spoken if each]
+        sides += [self._site(member) for member in members]
+        self.results.append(
+            PathologyResult(
+                reference=name(report),
+                side=joined(set(sides)),
+                date=any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
+                result=worst,
+                statement=next((c.display for c in concepts if Pathology(c.value) is worst), ""),
+            )
+        )
+
+
+_MORPHOLOGIES = frozenset(word.value for word in Morphology)
+_CALCIFICATIONS = frozenset({Means.CALCIFICATION, Means.MORPHOLOGY, Means.DISTRIBUTION})
+_DESCRIPTORS = frozenset({Means.MORPHOLOGY, Means.DISTRIBUTION, Means.CHANGE})
+_FINDINGS = _CALCIFICATIONS | {Means.OTHER_FINDING}
+_BREAST_FACTS = _FINDINGS | {Means.CATEGORY, Means.MARKER_FILM, Means.ORDER, Means.BREAST_REPORT}
+
+
+def _may_be_assessed(kind: OrderKind | None) -> bool:
+    """Whether a report of that kind can state an assessment; a biopsy report quotes the one that led to it."""
+    return kind is None or kind.is_imaging
+
+
+def _is_observation(resource: Json) -> bool:
+    return resource.get("resourceType") == "Observation"
+
+
+def _plain(resource: Json, place: str, content: str) -> Document:
+    return Document(reference=name(resource), place=place, media_type="text/plain", content=content)
+
+
+def _last_updated(resource: Json) -> str:
+    return text(child(resource.get("meta")).get("lastUpdated"))
+
+
+def _status_code(concept: object) -> str:
+    """The code of a status, whether it is a CodeableConcept (R4) or a bare code (STU3)."""
+    if isinstance(concept, str):
+        return concept.strip()
+    coding = next(iter(objects(child(concept).get("coding"))), {})
+    return text(coding.get("code"))
+
+
+def _is_absent(
+    observation: Json,
+    values: Sequence[Concept],
+    answers: Sequence[tuple[Json, list[Concept]]],
+    mapper: _Mapper,
+) -> bool:
+    """Whether an Observation says that its finding is not there."""
+    if observation.get("valueBoolean") is False:
+        return True
+    said = [*values, *(c for component, found in answers if mapper._asks(component, "presence") for c in found)]
+    return any(concept.means is Means.PRESENCE and concept.value == "absent" for concept in said)
+
+
+def _with_prior_films(reading: _Reading) -> tuple[Assessment, ...]:
+    if not reading.prior_films_needed:
+        return tuple(reading.assessments)
+    return tuple(
+        replace(each, prior_films_needed=True) if each.category is Category.INCOMPLETE else each
+        for each in reading.assessments
+    )
+
+
+def _is_imaging(study: Study) -> bool:
+    return not study.kinds or any(kind.is_imaging for kind in study.kinds)
+
+
+def _joined(study: Study, reading: _Reading) -> Study:
+    return replace(
+        study,
+        assessments=(*study.assessments, *_with_prior_films(reading)),
+        findings=(*study.findings, *reading.findings),
+        has_other_findings=study.has_other_findings or reading.has_other_findings,
+        mentions_calcifications=study.mentions_calcifications or reading.mentions_calcifications,
+        is_marker_film=study.is_marker_film or reading.is_marker_film,
+    )
+
+
+def _absorb(into: _Reading, reading: _Reading) -> None:
+    into.reference = into.reference or reading.reference
+    into.title = into.title or reading.title
+    into.is_final = reading.is_final
+    into.assessments += reading.assessments
+    into.findings += reading.findings
+    into.has_other_findings |= reading.has_other_findings
+    into.mentions_calcifications |= reading.mentions_calcifications
+    into.is_marker_film |= reading.is_marker_film
+    into.prior_films_needed |= reading.prior_films_needed
+    into.kinds |= reading.kinds
+    into.sides |= reading.sides
+    into.dates += reading.dates
+    into.documents += reading.documents
+
+
+def _orphan_study(reading: _Reading) -> Study:
+    return Study(
+        reference=reading.reference,
+        title=reading.title,
+        date=reading.dates[0],
+        is_final=reading.is_final,
+        kinds=frozenset(reading.kinds),
+        side=joined(reading.sides),
+        assessments=_with_prior_films(reading),
+        findings=tuple(reading.findings),
+        has_other_findings=reading.has_other_findings,
+        mentions_calcifications=reading.mentions_calcifications,
+        is_marker_film=reading.is_marker_film,
+    )
+
+
+def _examinations(reading: _Reading) -> Iterator[Procedure]:
+    """Observations that only say that an examination took place."""
+    if reading.is_final:
+        for kind in reading.kinds:
+            yield Procedure(reference=reading.reference, kind=kind, side=joined(reading.sides), date=reading.dates[0])
+
+
+def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping[str, tuple[Json, Order | None]]:
+    """The draft orders of a hook's context by their relative reference, each with the resource as it was sent, so that
+    an update can give it back whole. The order is None where it has nothing to do with the breast."""
+    mapper = _Mapper({}, bare_id(patient_id), terminology, no_reader)
+    found: dict[str, tuple[Json, Order | None]] = {}
+    entries = objects(bundle.get("entry")) if isinstance(bundle, dict) else []
+    for entry in entries:
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and text(resource.get("id")):
+            is_request = resource.get("resourceType") in ("ServiceRequest", "ProcedureRequest")
+            is_other = is_request and mapper._is_other(reference(child(resource.get("subject"))), resource)
+            order = mapper.order(resource) if is_request and not is_other else None
+            found[name(resource)] = (resource, order)
+    return found

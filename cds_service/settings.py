@@ -1,0 +1,105 @@
+"""The settings of a running service: read once from one table of names, checked together, passed on, never imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .knowledge import DEFAULT_FOLDER
+
+DEFAULT_STATE = Path("var")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. One line for each problem, naming the variable."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. `docs/operations.md` lists the variables; a test keeps that list complete."""
+
+    public_url: str = "http://127.0.0.1:8080"
+    """Where clients and people reach the service from outside, without a slash at the end."""
+    cards: Path = DEFAULT_FOLDER
+    """The knowledge folder."""
+    protocol: str = "brochure-calcification"
+    """The protocol of clients that do not choose their own."""
+    database_url: str = f"sqlite:///{DEFAULT_STATE / 'cds-service.sqlite'}"
+    """SQLAlchemy URL of the store."""
+    development: bool = False
+    """Trial mode: no caller authentication, any browser origin. Loopback only."""
+    beside_unrelated_orders: bool = True
+    """An open 4 or 5 is brought up although the orders have nothing to do with the breast."""
+    max_body_bytes: int = 4_000_000
+    """The largest request body that is accepted."""
+    allowed_origins: tuple[str, ...] = ()
+    """Browser origins that may call (CORS)."""
+    pages: bool = True
+    """Whether the pages for people are served."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings of the environment; whatever is not set keeps its default.
+
+        Raises `SettingsError` with every problem at once.
+        """
+        problems: list[str] = []
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = VARIABLES[field.name]
+            raw = environ.get(variable)
+            if raw is None or raw.strip() == "":
+                continue
+            try:
+                values[field.name] = _PARSERS[field.name](raw.strip())
+            except ValueError as problem:
+                problems.append(f"{variable}: {problem}")
+        unknown = sorted(name for name in environ if name.startswith("CDS_") and name not in VARIABLES.values())
+        problems += [f"{name}: there is no such setting" for name in unknown]
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
+
+
+def _flag(raw: str) -> bool:
+    try:
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[raw.lower()]
+    except KeyError:
+        raise ValueError("has to be true or false") from None
+
+
+def _count(raw: str) -> int:
+    if not raw.isdigit() or int(raw) == 0:
+        raise ValueError("has to be a whole number above 0")
+    return int(raw)
+
+
+def _url(raw: str) -> str:
+    if not raw.startswith(("http://", "https://")) or " " in raw:
+        raise ValueError("has to be an absolute http or https URL")
+    return raw.rstrip("/")
+
+
+def _words(raw: str) -> tuple[str, ...]:
+    return tuple(word.strip().rstrip("/") for word in raw.split(",") if word.strip())
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "public_url": _url,
+    "cards": Path,
+    "protocol": str,
+    "database_url": str,
+    "development": _flag,
+    "beside_unrelated_orders": _flag,
+    "max_body_bytes": _count,
+    "allowed_origins": _words,
+    "pages": _flag,
+}
+VARIABLES: Mapping[str, str] = {field.name: f"CDS_{field.name.upper()}" for field in fields(Settings)}
+"""The environment variable of each setting."""

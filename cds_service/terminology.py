@@ -1,0 +1,255 @@
+"""From a coding to a word of our vocabulary, or why not. System and code decide; a display is never trusted."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .core.vocabulary import Distribution, Morphology, OrderKind, Side
+
+
+class Means(StrEnum):
+    """What kind of thing a code stands for."""
+
+    CATEGORY = "category"
+    MARKER_FILM = "marker-film"
+    MORPHOLOGY = "morphology"
+    DISTRIBUTION = "distribution"
+    CHANGE = "change"
+    SIDE = "side"
+    BREAST_SITE = "breast-site"
+    QUALIFIER = "qualifier"
+    ORDER = "order"
+    PATHOLOGY = "pathology"
+    CONDITION = "condition"
+    CALCIFICATION = "calcification"
+    OTHER_FINDING = "other-finding"
+    POST_PROCEDURE = "post-procedure"
+    QUESTION = "question"
+    PRESENCE = "presence"
+    RECOMMENDATION = "recommendation"
+    DENSITY = "density"
+    REPORT_CATEGORY = "report-category"
+    BREAST_REPORT = "breast-report"
+    SECTION = "section"
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One code of a code system: what it means, in our words."""
+
+    means: Means
+    value: str
+    side: Side
+    code: str
+    system: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """A code that is known to be used wrongly in real data."""
+
+    truth: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A code whose descendants mean the same, as C50.- of ICD-10-CM; the last digit may tell the side."""
+
+    prefix: str
+    concept: Concept
+    side_by_last_digit: Mapping[str, Side]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWords:
+    """Words by which a kind of order is recognised where no code tells: alternatives that must all be met, and
+    words that must not occur."""
+
+    kind: OrderKind
+    all_of: tuple[tuple[str, ...], ...]
+    none_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is sometimes written instead of coded."""
+
+    sides: Mapping[Side, frozenset[str]]
+    breast: tuple[str, ...]
+    calcifications: tuple[str, ...]
+    morphology: Mapping[str, Morphology]
+    distribution: Mapping[str, Distribution]
+    orders: tuple[OrderWords, ...]
+
+
+class Terminology:
+    """All code systems of the knowledge folder, and the words beside them."""
+
+    def __init__(
+        self,
+        concepts: Iterable[Concept],
+        aliases: Mapping[str, str],
+        families: Mapping[str, Sequence[Family]],
+        misused: Mapping[tuple[str, str], Misuse],
+        titles: Mapping[str, str],
+        words: Words,
+    ) -> None:
+        self._by_system: dict[str, dict[str, Concept]] = {system: {} for system in titles}
+        for concept in concepts:
+            self._by_system[concept.system][concept.code] = concept
+        for system in titles:  # codes are met with and without their dots
+            codes = self._by_system[system]
+            if families.get(system):
+                codes.update({code.replace(".", ""): concept for code, concept in list(codes.items())})
+        self._canonical = {spelling: system for system in titles for spelling in _spellings(system)}
+        for alias, system in aliases.items():
+            self._canonical.update(dict.fromkeys(_spellings(alias), system))
+        self._families = families
+        self._misused = misused
+        self.titles = titles
+        self.words = words
+
+    def canonical(self, system: str) -> str | None:
+        """The canonical URI of a code system in whatever spelling, or None for one that we do not know."""
+        known = self._canonical.get(system)
+        if known is not None:
+            return known
+        bare = system.strip().partition("|")[0].rstrip("/")
+        if bare.startswith(("http://snomed.info/sct/", "https://snomed.info/sct/")):
+            bare = "http://snomed.info/sct"  # an edition or a version of it
+        return self._canonical.get(bare)
+
+    def concept(self, system: str, code: str) -> Concept | None:
+        """What a coding means; None where the system or the code is not known. A missing system never matches."""
+        codes = self._by_system.get(system)
+        if codes is None:
+            canonical = self.canonical(system)
+            if canonical is None:
+                return None
+            system, codes = canonical, self._by_system[canonical]
+        found = codes.get(code)
+        if found is None and system in self._families:
+            return self._descendant(system, code)
+        return found
+
+    def _descendant(self, system: str, code: str) -> Concept | None:
+        bare = code.replace(".", "")
+        for family in self._families[system]:
+            if bare.startswith(family.prefix):
+                side = family.side_by_last_digit.get(bare[-1:], Side.UNSTATED) if len(bare) > 4 else Side.UNSTATED
+                concept = family.concept
+                return Concept(concept.means, concept.value, side, code, system, concept.display)
+        return None
+
+    def misuse(self, system: str, code: str) -> Misuse | None:
+        """Why a coding is known to be wrong, if it is."""
+        canonical = self.canonical(system)
+        return None if canonical is None else self._misused.get((canonical, code))
+
+    # ------------------------------------------------------------------------------
+    # Words
+
+    def side_in(self, text: str) -> Side:
+        """The side that a title or a short text names; unstated where it names none, or both sides separately."""
+        return _side_in(self.words, text)
+
+    def names_breast(self, text: str) -> bool:
+        """Whether a title is about the breast."""
+        return _has_word_starting(text, self.words.breast)
+
+    def names_calcifications(self, text: str) -> bool:
+        return _has_word_starting(text, self.words.calcifications)
+
+    def order_kind_in(self, text: str) -> OrderKind | None:
+        """The kind of breast order that a title names, where it is safe to tell; None for anything else."""
+        return _order_kind_in(self.words, text)
+
+    def morphology_in(self, text: str) -> Morphology | None:
+        return self.words.morphology.get(folded(text))
+
+    def distribution_in(self, text: str) -> Distribution | None:
+        return self.words.distribution.get(folded(text))
+
+
+def _spellings(uri: str) -> tuple[str, ...]:
+    """The ways in which one URI is met: with http or https, with or without a slash at its end."""
+    bare = uri.rstrip("/")
+    both = {bare, bare.replace("http://", "https://", 1), bare.replace("https://", "http://", 1)}
+    return tuple(spelling + end for spelling in both for end in ("", "/"))
+
+
+def folded(text: str) -> str:
+    """Lower case without accents, punctuation and doubled spaces, for comparing words."""
+    bare = unicodedata.normalize("NFKD", text).casefold()
+    bare = "".join(char for char in bare if not unicodedata.combining(char))
+    return " ".join(re.sub(r"[^\w-]+", " ", bare).replace("_", " ").split())
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(token for word in folded(text[:500]).split() for token in (word, *word.split("-")) if token)
+
+
+def _has_word_starting(text: str, beginnings: tuple[str, ...]) -> bool:
+    return any(token.startswith(beginnings) for token in _tokens(text))
+
+
+def _side_in(words: Words, text: str) -> Side:
+    tokens = set(_tokens(text))
+    found = [side for side, spellings in words.sides.items() if tokens & spellings]
+    if Side.BOTH in found:
+        return Side.BOTH
+    return found[0] if len(found) == 1 else Side.UNSTATED
+
+
+def _order_kind_in(words: Words, text: str) -> OrderKind | None:
+    tokens = _tokens(text)
+    if not any(token.startswith(words.breast) for token in tokens):
+        return None
+    for rule in words.orders:
+        if any(token.startswith(rule.none_of) for token in tokens if rule.none_of):
+            continue
+        if all(any(token.startswith(group) for token in tokens) for group in rule.all_of):
+            return rule.kind
+    return None
+
+
+# --------------------------------------------------------------------------------------
+# Check digits
+
+
+_D = (
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+)  # fmt: skip
+_P = (
+    "0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258",
+)  # fmt: skip
+
+
+def is_valid_sctid(code: str) -> bool:
+    """Whether a SNOMED CT identifier has a valid Verhoeff check digit (SNOMED CT technical specification)."""
+    if not code.isdigit() or not 6 <= len(code) <= 18:
+        return False
+    check = 0
+    for place, digit in enumerate(reversed(code)):
+        check = int(_D[check][int(_P[place % 8][int(digit)])])
+    return check == 0
+
+
+def is_valid_loinc(code: str) -> bool:
+    """Whether a LOINC code has a valid Mod 10 check digit (LOINC Users' Guide). Part numbers (LP...) follow another
+    rule and are only checked for their form."""
+    found = re.fullmatch(r"(LP)?(\d{1,7})-(\d)", code)
+    if not found or found[1]:
+        return found is not None
+    total = sum(sum(divmod(int(d) * (2 if place % 2 == 0 else 1), 10)) for place, d in enumerate(reversed(found[2])))
+    return (10 - total % 10) % 10 == int(found[3])
+
+
+CHECK_DIGITS = {"verhoeff": is_valid_sctid, "mod10": is_valid_loinc}
