@@ -32,6 +32,11 @@ check: $(VENV)/.dev ## Checks style, types, import directions, dependencies, the
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry --no-ansi .
 	@$(BIN)/cds-service check-cards
+	@$(BIN)/python -m tests.spec.write_ledger --check
+
+.PHONY: ledger
+ledger: $(VENV)/.dev ## Writes docs/conformance.md from the requirements and the tests that check them
+	@$(BIN)/python -m tests.spec.write_ledger
 
 .PHONY: fix
 fix: $(VENV)/.dev ## Formats the code and repairs what can be repaired

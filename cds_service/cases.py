@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from .core.answers import Gap, Reason, Unknown
+from .core.answers import Gap, Listed, Reason, Unknown
 from .core.dates import PartialDate
 from .core.decide import all_matches
 from .core.guidance import Advice
@@ -153,8 +153,8 @@ def _day(text: str) -> PartialDate:
 def _history(case: Raw) -> History:
     missing = set(case.get("not_received", ()))
 
-    def listed(key: str, values: list[Any]) -> Any:
-        return Unknown(Gap(Reason.NOT_SENT, key)) if key in missing else tuple(values)
+    def gap(key: str) -> Gap | None:
+        return Gap(Reason.NOT_SENT, key) if key in missing else None
 
     person = case.get("patient", {})
     patient = Patient(
@@ -165,17 +165,18 @@ def _history(case: Raw) -> History:
     return History(
         patient=Unknown(Gap(Reason.NOT_SENT, "patient")) if "patient" in missing else patient,
         studies=tuple(_study(raw, place) for place, raw in enumerate(case.get("studies", ()))),
-        orders=listed("orders", [_order(raw, place) for place, raw in enumerate(case.get("orders", ()))]),
-        procedures=listed("procedures", [_procedure(raw, n) for n, raw in enumerate(case.get("procedures", ()))]),
+        orders=Listed(tuple(_order(raw, place) for place, raw in enumerate(case.get("orders", ()))), gap("orders")),
+        procedures=Listed(
+            tuple(_procedure(raw, place) for place, raw in enumerate(case.get("procedures", ()))), gap("procedures")
+        ),
         pathology=tuple(_pathology(raw, place) for place, raw in enumerate(case.get("pathology", ()))),
-        conditions=Unknown(Gap(Reason.NOT_SENT, "conditions"))
-        if "conditions" in missing
-        else Conditions(
+        conditions=Conditions(
             cancer=tuple(_sided(raw) for raw in case.get("cancer", ())),
             mastectomy=tuple(_sided(raw) for raw in case.get("mastectomy", ())),
             context=frozenset(case.get("context", ())),
+            gap=gap("conditions"),
         ),
-        appointments=(),
+        appointments=Listed(),
     )
 
 

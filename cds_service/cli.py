@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve | demo | check-cards | explain | evaluate`."""
+"""The command line: `cds-service serve | demo | check-cards | explain | read | evaluate`."""
 
 from __future__ import annotations
 
@@ -118,9 +118,51 @@ def demo(port: int, keep: bool | None) -> None:
     sys.exit(run_demo(console, port, sys.stdin.isatty() if keep is None else keep))
 
 
+@main.command()
+@click.argument("report", metavar="FILE", type=click.File("rb"))
+def read(report: IO[bytes]) -> None:
+    """Read the BI-RADS categories of a report (text, HTML, RTF or PDF; `-` reads from standard input).
+
+    Prints the assessment of each breast with the sentence it stands in and marks under the words that decided.
+    """
+    from .read_report import media_type, show
+    from .reading.formats import Unreadable
+    from .reading.reader import ReportReader
+
+    reader = ReportReader(knowledge.load(_settings().cards).languages)
+    try:
+        show(report.read(), media_type(Path(report.name)), reader, console)
+    except Unreadable as problem:
+        raise click.ClickException(f"the document {problem}") from None
+
+
 @main.group()
 def evaluate() -> None:
     """Measure the service against labelled data."""
+
+
+@evaluate.command("reports")
+@click.argument("labelled", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--check", is_flag=True, help="Exit with 1 where a bar is missed; the last line says which.")
+@click.option("--misses/--no-misses", default=True, show_default=True, help="List every miss.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def evaluate_reports(labelled: Path, check: bool, misses: bool, as_json: bool) -> None:
+    """Compare how reports are read with their labels (a JSON Lines file, see tests/fixtures/reports/README.md)."""
+    from .evaluation import reports
+    from .reading.reader import ReportReader
+
+    try:
+        found = list(reports.scored(labelled, ReportReader(knowledge.load(_settings().cards).languages)))
+    except ValueError as problem:
+        raise click.ClickException(str(problem)) from None
+    if as_json:
+        click.echo(json.dumps(reports.figures(found), indent=2))
+    else:
+        reports.printed(found, console, with_misses=misses)
+    missed = reports.missed_bars(found)
+    if check:
+        click.echo(f"missed: {', '.join(missed)}" if missed else "every bar is reached")
+        sys.exit(1 if missed else 0)
 
 
 @evaluate.command("derived")

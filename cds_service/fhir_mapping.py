@@ -6,15 +6,15 @@ are named as gaps. The value of a coding decides, never the code of the Observat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from .core.answers import Answer, Gap, Reason, T, Unknown
+from .core.answers import Answer, Gap, Listed, Reason, T, Unknown
 from .core.dates import PartialDate
 from .core.history import (
     Assessment,
     Conditions,
-    Dispute,
     Evidence,
     Finding,
     History,
@@ -52,7 +52,8 @@ from .fhir_elements import (
     type_and_id,
     words,
 )
-from .prefetch import Deliveries, Outcome
+from .prefetch import Deliveries
+from .reading.documents import Document, Reader, Written, no_reader
 from .terminology import Concept, Means, Terminology
 
 FINAL = frozenset({"final", "amended", "corrected", "appended"})
@@ -72,38 +73,6 @@ _UNSPECIFIC = (
     OrderKind.NEEDLE_BIOPSY,
 )
 """Kinds that give way to a more specific coding of the same order, the least specific first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """One piece of a report in words: where it stands, and its content as text or as encoded data."""
-
-    reference: str
-    place: str
-    media_type: str
-    content: str
-    is_base64: bool = False
-    language: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What a reader made of the documents of one report."""
-
-    assessments: tuple[Assessment, ...] = ()
-    disputes: tuple[Dispute, ...] = ()
-    mentions_calcifications: bool = False
-    has_text: bool = False
-    gaps: tuple[Gap, ...] = ()
-
-
-Reader = Callable[[Sequence[Document]], Written]
-"""Reads the words of one report; the forms of one report are one report."""
-
-
-def no_reader(documents: Sequence[Document]) -> Written:
-    """A reader that reads nothing."""
-    return Written(has_text=bool(documents))
 
 
 def history(deliveries: Deliveries, patient_id: str, terminology: Terminology, read: Reader = no_reader) -> History:
@@ -134,7 +103,6 @@ class _Reading:
     documents: list[Document] = field(default_factory=list)
     kinds: set[OrderKind] = field(default_factory=set)
     sides: set[Side] = field(default_factory=set)
-    gaps: list[Gap] = field(default_factory=list)
     is_breast: bool = False
     dates: list[PartialDate] = field(default_factory=list)
     is_final: bool = True
@@ -177,26 +145,25 @@ class _Mapper:
     def history(self) -> History:
         patient = self._patient()
         studies = self._studies()
-        procedures = self._listed("procedures", self._procedures)
-        if self.exams and not isinstance(procedures, Unknown):
-            procedures = (*procedures, *self.exams)
+        procedures = self._listed("procedures", self._procedures())
         return History(
             patient=patient,
             studies=tuple(studies),
-            orders=self._listed("orders", self._orders),
-            procedures=procedures,
+            orders=self._listed("orders", self._orders()),
+            procedures=replace(procedures, items=(*procedures.items, *self.exams)),
             pathology=tuple(self.results),
             conditions=self._conditions(),
-            appointments=self._listed("appointments", self._appointments),
+            appointments=self._listed("appointments", self._appointments()),
             gaps=tuple(self.gaps),
         )
 
-    def _listed(self, key: str, items: Callable[[], Iterator[T]]) -> Answer[tuple[T, ...]]:
-        found = tuple(items())
-        delivery = self.deliveries[key]
-        if delivery.outcome is Outcome.RECEIVED or found:
-            return found
-        return Unknown(Gap(delivery.gap or Reason.NOT_SENT, key))
+    def _listed(self, key: str, items: Iterable[T]) -> Listed[T]:
+        return Listed(tuple(items), self._gap(key))
+
+    def _gap(self, key: str) -> Gap | None:
+        """Why there may be more than what was found of a key."""
+        reason = self.deliveries[key].gap
+        return None if reason is None else Gap(reason, key)
 
     def _mine(self, kind: str, *subjects: str) -> Iterator[Json]:
         """The resources of a type that belong to the patient; those of somebody else are named as gaps."""
@@ -308,13 +275,11 @@ class _Mapper:
             is_deceased=person.get("deceasedBoolean") is True or bool(text(person.get("deceasedDateTime"))),
         )
 
-    def _conditions(self) -> Answer[Conditions]:
+    def _conditions(self) -> Conditions:
         cancer: list[Sided] = []
         mastectomy: list[Sided] = []
         context: set[str] = set()
-        seen = False
         for resource in self._mine("Condition", "subject", "patient"):
-            seen = True
             verification = _status_code(resource.get("verificationStatus"))
             if verification in REFUTED_CONDITIONS:
                 continue
@@ -336,10 +301,12 @@ class _Mapper:
                 elif is_active:
                     context.add(concept.value)
                 break
-        delivery = self.deliveries["conditions"]
-        if delivery.outcome is not Outcome.RECEIVED and not seen:
-            return Unknown(Gap(delivery.gap or Reason.NOT_SENT, "conditions"))
-        return Conditions(cancer=tuple(cancer), mastectomy=tuple(mastectomy), context=frozenset(context))
+        return Conditions(
+            cancer=tuple(cancer),
+            mastectomy=tuple(mastectomy),
+            context=frozenset(context),
+            gap=self._gap("conditions"),
+        )
 
     def _side_of_condition(self, resource: Json) -> Side:
         sited = self._site(resource)
@@ -430,7 +397,7 @@ class _Mapper:
         observations = list(self._mine("Observation", "subject"))
         observations = [o for o in observations if text(o.get("status")) not in VOID]
         linked: set[int] = set()
-        studies: list[tuple[Study, Json]] = []
+        studies: list[Study] = []
         for report in self._mine("DiagnosticReport", "subject"):
             status = text(report.get("status"))
             if status in VOID:
@@ -443,10 +410,10 @@ class _Mapper:
         unlinked = [self._observed([o]) for o in observations if id(o) not in linked]
         return self._with_unlinked(studies, [reading for reading in unlinked if reading.is_breast])
 
-    def _with_unlinked(self, studies: list[tuple[Study, Json]], readings: list[_Reading]) -> list[Study]:
+    def _with_unlinked(self, studies: list[Study], readings: list[_Reading]) -> list[Study]:
         """Observations that no report points to belong to the report of the same day, where there is just one;
         otherwise those of one day are a study of their own."""
-        found = [study for study, _ in studies]
+        found = list(studies)
         orphans: dict[object, _Reading] = {}
         for reading in readings:
             if not reading.dates:
@@ -455,17 +422,32 @@ class _Mapper:
             day = reading.dates[0].first
             same_day = [place for place, study in enumerate(found) if study.date.first == day and _is_imaging(study)]
             if len(same_day) == 1 and found[same_day[0]].is_final == reading.is_final:
-                found[same_day[0]] = _joined(found[same_day[0]], reading)
+                found[same_day[0]] = self._with_words(_joined(found[same_day[0]], reading), reading.documents)
             else:
                 _absorb(orphans.setdefault((day, reading.is_final), _Reading()), reading)
         for reading in orphans.values():
-            if reading.assessments or reading.findings:
-                found.append(_orphan_study(reading))
+            study = self._with_words(_orphan_study(reading), reading.documents)
+            if study.assessments or study.disputes or study.findings:
+                found.append(study)
             else:
                 self.exams.extend(_examinations(reading))
         return found
 
-    def _study(self, report: Json, *, is_final: bool, linked: set[int]) -> tuple[Study, Json] | None:
+    def _with_words(self, study: Study, documents: Sequence[Document]) -> Study:
+        """A study with what its documents say in words."""
+        if not documents:
+            return study
+        written = self.read(documents)
+        self.gaps.extend(written.gaps)
+        return replace(
+            study,
+            assessments=(*study.assessments, *written.assessments),
+            disputes=(*study.disputes, *written.disputes),
+            mentions_calcifications=study.mentions_calcifications or written.mentions_calcifications,
+            gaps=(*study.gaps, *written.gaps),
+        )
+
+    def _study(self, report: Json, *, is_final: bool, linked: set[int]) -> Study | None:
         code = child(report.get("code"))
         kind, side = self._order_kind(code)
         members, missing = self._members(report)
@@ -475,25 +457,27 @@ class _Mapper:
         if self._is_pathology(report, reading):
             self._pathology(report, members, is_final=is_final)
             return None
-        if not self._is_breast_imaging(report, kind, reading):
+        is_breast = self._is_breast_imaging(report, kind, reading)
+        if not is_breast and not self._is_unspecific(report):
+            return None
+        documents = [*self._documents(report), *reading.documents] if _may_be_assessed(kind) else []
+        written = self.read(documents) if documents else Written()
+        if not is_breast and not (written.assessments or written.disputes):
             return None
         date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
         if date is None:
             self.gaps.append(Gap(Reason.UNDATED, name(report)))
             return None
-        documents = [*self._documents(report), *reading.documents]
-        written = self.read(documents) if documents and _may_be_assessed(kind) else Written()
-        gaps = [*reading.gaps, *written.gaps]
+        gaps = [*_absent_forms(report), *written.gaps]
         if missing and not reading.assessments and not written.assessments:
             gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
         self.gaps.extend(gaps)
-        kinds = {kind} if kind is not None else set()
-        study = Study(
+        return Study(
             reference=name(report),
             title=next(iter(words(code)), ""),
             date=date,
             is_final=is_final,
-            kinds=frozenset(kinds or reading.kinds),
+            kinds=frozenset({kind} if kind is not None else reading.kinds),
             side=side if side is not Side.UNSTATED else joined(reading.sides),
             assessments=(*_with_prior_films(reading), *written.assessments),
             disputes=written.disputes,
@@ -503,7 +487,11 @@ class _Mapper:
             is_marker_film=reading.is_marker_film,
             gaps=tuple(gaps),
         )
-        return study, report
+
+    def _is_unspecific(self, report: Json) -> bool:
+        """Whether a report does not say what it is about: then the words may say that it is breast imaging."""
+        categories = self._report_categories(report)
+        return not categories or "radiology" in categories
 
     def _is_breast_imaging(self, report: Json, kind: OrderKind | None, reading: _Reading) -> bool:
         if kind is not None or reading.is_breast:
@@ -615,7 +603,11 @@ class _Mapper:
             reading.is_final = is_final
         elif reading.is_final and not is_final:
             return  # a preliminary observation beside final ones adds nothing yet
-        reading.documents.extend(self._observation_texts(observation, value, understood=bool(values)))
+        side = self._observation_side(observation, code, components, answers)
+        documents = list(self._observation_texts(observation, code, values, side))
+        documents += [each for c in components for each in self._component_texts(observation, c, side)]
+        is_breast = is_breast or any(_NAMES_BIRADS.search(each.content) for each in documents)
+        reading.documents.extend(documents)
         date = any_date(observation, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
         if date is not None:
             reading.dates.append(date)
@@ -624,7 +616,6 @@ class _Mapper:
         reading.is_breast = True
         if _is_absent(observation, values, answers, self):
             return
-        side = self._observation_side(observation, code, components, answers)
         for each in code:
             if each.means is Means.ORDER:
                 reading.kinds.add(OrderKind(each.value))
@@ -735,14 +726,33 @@ class _Mapper:
             return
         unmapped.extend(code for _, code in codings(value))
 
-    def _observation_texts(self, observation: Json, value: Json, *, understood: bool) -> Iterator[Document]:
-        if text(observation.get("valueString")):
-            yield _plain(observation, "valueString", text(observation["valueString"]))
-        if not understood and text(value.get("text")):
-            yield _plain(observation, "valueCodeableConcept.text", text(value["text"]))
+    def _observation_texts(
+        self, observation: Json, code: Sequence[Concept], values: Sequence[Concept], side: Side
+    ) -> Iterator[Document]:
+        """What an Observation says in words, with the breast that it is about. Words about breast density are left
+        out, because a density is written with the same digits and letters as an assessment."""
+        if _is_about_density(code):
+            return
+        value = child(observation.get("valueCodeableConcept"))
+        spoken = text(observation.get("valueString")) or ("" if values else text(value.get("text")))
+        if spoken:
+            place = "valueString" if "valueString" in observation else "valueCodeableConcept.text"
+            asked = observation if _is_about_assessment(code) else {}
+            yield _plain(observation, place, _answered(asked, spoken), side)
         for note in objects(observation.get("note")):
             if text(note.get("text")):
-                yield _plain(observation, "note", text(note["text"]))
+                yield _plain(observation, "note", text(note["text"]), side)
+
+    def _component_texts(self, observation: Json, component: Json, side: Side) -> Iterator[Document]:
+        """An assessment that a component gives as text."""
+        if text(component.get("valueString")) and self._asks(component, "assessment"):
+            own = self._component_side(component)
+            yield _plain(
+                observation,
+                "component.valueString",
+                _answered(component, text(component["valueString"])),
+                own if own is not Side.UNSTATED else side,
+            )
 
     def _documents(self, report: Json) -> Iterator[Document]:
         """The report in words; the narrative only where there is nothing else, because it repeats the others."""
@@ -763,8 +773,6 @@ class _Mapper:
                     is_base64=True,
                     language=text(form.get("language")) or language,
                 )
-            elif text(form.get("url")):
-                self.gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.presentedForm"))
         narrative = text(child(report.get("text")).get("div"))
         if narrative and not found:
             yield Document(
@@ -824,8 +832,31 @@ def _is_observation(resource: Json) -> bool:
     return resource.get("resourceType") == "Observation"
 
 
-def _plain(resource: Json, place: str, content: str) -> Document:
-    return Document(reference=name(resource), place=place, media_type="text/plain", content=content)
+def _absent_forms(report: Json) -> Iterator[Gap]:
+    """The attachments of a report that were only pointed to."""
+    for form in objects(report.get("presentedForm")):
+        if not text(form.get("data")) and text(form.get("url")):
+            yield Gap(Reason.NOT_SENT, f"{name(report)}.presentedForm")
+
+
+def _plain(resource: Json, place: str, content: str, side: Side = Side.UNSTATED) -> Document:
+    return Document(reference=name(resource), place=place, content=content, side=side)
+
+
+_NAMES_BIRADS = re.compile(r"\bbi[ -]?rads\b", re.IGNORECASE)
+
+
+def _is_about_density(code: Sequence[Concept]) -> bool:
+    return any(c.means is Means.DENSITY or (c.means is Means.QUESTION and c.value == "density") for c in code)
+
+
+def _is_about_assessment(code: Sequence[Concept]) -> bool:
+    return any(c.means is Means.CATEGORY or (c.means is Means.QUESTION and c.value == "assessment") for c in code)
+
+
+def _answered(asked: Json, answer: str) -> str:
+    """An answer with its question before it, where that is the BI-RADS category and the answer is only its value."""
+    return f"BI-RADS: {answer}" if asked and not _NAMES_BIRADS.search(answer) else answer
 
 
 def _last_updated(resource: Json) -> str:

@@ -53,6 +53,8 @@ from .core.vocabulary import (
     Side,
 )
 from .errors import KnowledgeError
+from .reading.language import Languages, compiled
+from .reading.text import fold
 from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, folded
 
 Raw = dict[str, Any]
@@ -168,6 +170,8 @@ class Knowledge:
 
     folder: Path
     terminology: Terminology
+    languages: Languages
+    """How reports are written."""
     catalogue: Catalogue
     offering: Offering
     guidelines: Mapping[str, Guideline]
@@ -236,6 +240,7 @@ class _Loader:
         if not self.folder.is_dir():
             raise KnowledgeError([f"{self.folder}: there is no such folder"])
         terminology = self._terminology()
+        languages = self._languages()
         catalogue, steps = self._catalogue(terminology)
         offering = self._offering()
         self._stop_on_problems()
@@ -244,6 +249,7 @@ class _Loader:
         return Knowledge(
             folder=self.folder,
             terminology=terminology,
+            languages=languages,
             catalogue=catalogue,
             offering=offering,
             guidelines=guidelines,
@@ -356,6 +362,40 @@ class _Loader:
             distribution=descriptors("distribution", Distribution),
             orders=tuple(orders),
         )
+
+    # ------------------------------------------------------------------------------
+    # Languages of reports
+
+    def _languages(self) -> Languages:
+        """Every language, English first; the others borrow its headings and its words for category."""
+        raws = {path.stem: path.name for path in sorted((self.folder / "_reading").glob("*.yaml"))}
+        if "en" not in raws:
+            self.problem("_reading", "", "en.yaml is missing, whose words the other languages borrow")
+            raise KnowledgeError(self.problems)
+        english = self._language("en")
+        others = [compiled(self._language(code), english) for code in raws if code != "en"]
+        return Languages([compiled(english), *others])
+
+    def _language(self, code: str) -> Raw:
+        name = f"_reading/{code}.yaml"
+        raw = self.file(name, "reading")
+        if raw["language"] != code:
+            self.problem(name, "language", f"is {raw['language']!r}, but the file is named {code}.yaml")
+        for field, groups in (
+            ("sides", {side: raw["sides"][side] for side in ("left", "right", "both")}),
+            ("headings", raw["headings"]),
+            ("statements", raw["statements"]),
+        ):
+            self._in_one_group(name, field, groups)
+        return raw
+
+    def _in_one_group(self, file: str, field: str, groups: Mapping[str, Sequence[str]]) -> None:
+        """A word that stands in two groups would be understood as the last of them."""
+        seen: dict[str, str] = {}
+        for group, listed in groups.items():
+            for word in map(fold, listed):
+                if seen.setdefault(word, group) != group:
+                    self.problem(file, f"{field}.{group}", f"{word!r} stands in {seen[word]} too")
 
     # ------------------------------------------------------------------------------
     # Orders and steps

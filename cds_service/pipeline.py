@@ -15,9 +15,10 @@ from .core.plan import Decision, decisions
 from .core.situation import Record
 from .errors import DataNotObtainable, UnknownService
 from .fhir_elements import Json, type_and_id
-from .fhir_mapping import Reader, bare_id, drafts, history, no_reader
+from .fhir_mapping import bare_id, drafts, history
 from .fhir_orders import Requested
 from .knowledge import Guideline, Knowledge, Service
+from .reading.reader import ReportReader
 from .wire import Envelope, HookRequest
 
 
@@ -68,7 +69,6 @@ class ServiceDesk:
     """The services on offer, each with its hook and its compiled envelope."""
 
     knowledge: Knowledge
-    read: Reader = no_reader
     _hooks: dict[str, tuple[Service, hooks.Hook, Envelope]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ class ServiceDesk:
         deliveries = prefetch.gathered(request.prefetch)
         prefetch.require_data(deliveries)
 
-        read = history(deliveries, request.patient_id, knowledge.terminology, self.read)
+        read = history(deliveries, request.patient_id, knowledge.terminology, ReportReader(knowledge.languages))
         record = Record(read, guideline.protocol, world.today())
         decided = decisions(record)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -57,3 +58,14 @@ class Unknown:
 
 
 Answer: TypeAlias = T | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """A list as far as it is known. What it holds is certain; where there is a `gap`, what it does not hold is not."""
+
+    items: tuple[T, ...] = ()
+    gap: Gap | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)

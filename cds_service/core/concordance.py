@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from .answers import Unknown
 from .history import Order
 from .plan import Decision, is_right_kind
 from .protocol import StepKind
@@ -192,8 +191,7 @@ def _span(order: Order) -> tuple[date | None, date | None]:
 
 
 def _duplicate(record: Record, draft: Order) -> Order | None:
-    orders = record.history.orders
-    for order in () if isinstance(orders, Unknown) else orders:
+    for order in record.history.orders:
         if (
             order.kind is draft.kind
             and order.reference != draft.reference

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .answers import Answer, Gap
+from .answers import Answer, Gap, Listed, Unknown
 from .dates import PartialDate
 from .vocabulary import (
     Basis,
@@ -147,13 +147,18 @@ class Sided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What the problem list says that changes guidance."""
+    """What the problem list says that changes guidance. Where there is a `gap`, it may say more than this."""
 
     cancer: tuple[Sided, ...] = ()
     """Breast cancer that is active and confirmed."""
     mastectomy: tuple[Sided, ...] = ()
     context: frozenset[str] = frozenset()
     """Words of the terminology for other circumstances: `pregnant`, `lactating`, `anticoagulant`, `implant` ..."""
+    gap: Gap | None = None
+
+    def known(self, holds: bool) -> Answer[bool]:
+        """A truth about the conditions: what is not among them is unknown where there may be more."""
+        return True if holds else False if self.gap is None else Unknown(self.gap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,14 +172,14 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Everything that was read of one patient. A list that could not be had is `Unknown`, never an empty list."""
+    """Everything that was read of one patient. A list that could not be had, or not whole, says so."""
 
     patient: Answer[Patient]
     studies: tuple[Study, ...]
-    orders: Answer[tuple[Order, ...]]
-    procedures: Answer[tuple[Procedure, ...]]
+    orders: Listed[Order]
+    procedures: Listed[Procedure]
     pathology: tuple[PathologyResult, ...]
-    conditions: Answer[Conditions]
-    appointments: Answer[tuple[Order, ...]]
+    conditions: Conditions
+    appointments: Listed[Order]
     gaps: tuple[Gap, ...] = ()
     """What was not received, not read or not used, in the order in which it was met."""

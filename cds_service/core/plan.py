@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from .answers import Answer, Gap, T, Unknown
+from .answers import Gap
 from .dates import PartialDate
 from .decide import Undecided, all_matches, first_match
 from .history import Order
@@ -189,11 +189,11 @@ def _status(record: Record, situation: Situation, kind: StepKind, counts: _Count
     if done is not None:
         return Status.DONE, done
     since = counts.since.first
-    for order in _listed(record.history.orders):
+    for order in record.history.orders:
         is_in_time = order.authored is None or order.authored.last >= since
         if is_in_time and _answers(order, kind, situation):
             return Status.ORDERED, order.reference
-    for appointment in _listed(record.history.appointments):
+    for appointment in record.history.appointments:
         is_in_time = appointment.starts is not None and appointment.starts.last >= since
         if is_in_time and _answers(appointment, kind, situation):
             return Status.PLANNED, appointment.reference
@@ -204,14 +204,10 @@ def _answers(order: Order, kind: StepKind, situation: Situation) -> bool:
     return order.side.covers(situation.side) and is_right_kind(order.kind, kind, situation)
 
 
-def _listed(answer: Answer[tuple[T, ...]]) -> tuple[T, ...]:
-    return () if isinstance(answer, Unknown) else answer
-
-
 def _unchecked(record: Record, kind: StepKind) -> tuple[Gap, ...]:
     if not kind.satisfied_by:
         return ()
-    return tuple(each.why for each in (record.history.procedures, record.history.orders) if isinstance(each, Unknown))
+    return tuple(each.gap for each in (record.history.procedures, record.history.orders) if each.gap is not None)
 
 
 def is_right_kind(order_kind: OrderKind, kind: StepKind, situation: Situation) -> bool:
@@ -232,7 +228,7 @@ def _done(record: Record, situation: Situation, kind: StepKind, counts: _Countin
         for result in record.history.pathology:
             if result.side.covers(side) and counts.includes(result.date):
                 return result.reference
-    for procedure in _listed(record.history.procedures):
+    for procedure in record.history.procedures:
         if (
             procedure.side.covers(side)
             and is_right_kind(procedure.kind, kind, situation)

@@ -11,7 +11,7 @@ from .answers import Answer, Gap, Reason, Unknown
 from .classify import State, Verdict, Verdicts, suspicious_descriptors, verdicts
 from .dates import PartialDate, age_in_years
 from .decide import Facts
-from .history import Conditions, Finding, History, PathologyResult, Patient, Sided, Study
+from .history import Finding, History, PathologyResult, Patient, Sided, Study
 from .protocol import Protocol
 from .vocabulary import Category, Group, Modality, OrderKind, Pathology, Side
 
@@ -114,11 +114,9 @@ class Record:
 
     @cached_property
     def mastectomies(self) -> tuple[Sided, ...]:
-        conditions, procedures = self.history.conditions, self.history.procedures
-        found = list(conditions.mastectomy) if isinstance(conditions, Conditions) else []
-        return tuple(found) + tuple(
+        return self.history.conditions.mastectomy + tuple(
             Sided(side=done.side, since=done.date, reference=done.reference)
-            for done in (() if isinstance(procedures, Unknown) else procedures)
+            for done in self.history.procedures
             if done.kind is OrderKind.MASTECTOMY
         )
 
@@ -128,7 +126,6 @@ class Record:
 
     def tissue_after(self, study: Study, side: Side) -> bool:
         """Whether a biopsy or a pathology result of that breast follows a study."""
-        procedures = self.history.procedures
         return any(
             result.side.covers(side) and result.date is not None and result.date.may_follow(study.date)
             for result in self.history.pathology
@@ -137,7 +134,7 @@ class Record:
             and done.side.covers(side)
             and done.date is not None
             and done.date.may_follow(study.date)
-            for done in (() if isinstance(procedures, Unknown) else procedures)
+            for done in self.history.procedures
         )
 
 
@@ -370,9 +367,7 @@ def _patient_facts(history: History, today: date) -> dict[str, object]:
         ("anticoagulated", ("anticoagulant", "antiplatelet")),
         ("implants", ("implant",)),
     ):
-        facts[fact] = (
-            conditions if isinstance(conditions, Unknown) else any(word in conditions.context for word in words)
-        )
+        facts[fact] = conditions.known(any(word in conditions.context for word in words))
     return facts
 
 
@@ -392,19 +387,15 @@ def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[s
     conditions, procedures = record.history.conditions, record.history.procedures
     removals = record.mastectomies
     removed = [removal for removal in removals if _covers_surely(removal, side)]
-    is_removed: object = bool(removed) or {r.side for r in removals} >= {Side.LEFT, Side.RIGHT}
-    if not is_removed:
-        is_removed = next((each for each in (conditions, procedures) if isinstance(each, Unknown)), False)
-    cancers = () if isinstance(conditions, Unknown) else conditions.cancer
-    has_cancer: object = any(_covers_surely(cancer, side) for cancer in cancers)
-    if not has_cancer and isinstance(conditions, Unknown):
-        has_cancer = conditions
+    is_removed = conditions.known(bool(removed) or {r.side for r in removals} >= {Side.LEFT, Side.RIGHT})
+    if is_removed is False and procedures.gap is not None:
+        is_removed = Unknown(procedures.gap)
     return {
         "breast_removed": is_removed,
         "removed_before_study": current is not None
         and any(r.since is not None and r.since.is_surely_before(current.study.date) for r in removed),
-        "known_cancer": has_cancer,
-        "cancer_side_unstated": any(cancer.side is Side.UNSTATED for cancer in cancers),
+        "known_cancer": conditions.known(any(_covers_surely(cancer, side) for cancer in conditions.cancer)),
+        "cancer_side_unstated": any(cancer.side is Side.UNSTATED for cancer in conditions.cancer),
         "mastectomy_side_unstated": any(removal.side is Side.UNSTATED for removal in removals),
     }
 

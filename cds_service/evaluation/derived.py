@@ -52,7 +52,10 @@ def evaluate(
         "sensitivity_4a_or_more": lambda sample: share([is_suspicious(a) for a in sample if a.is_malignant]),
         "specificity_4a_or_more": lambda sample: share([not is_suspicious(a) for a in sample if not a.is_malignant]),
         "quadratic_kappa_radiologist": lambda sample: quadratic_kappa(
-            [(group(a.derived), group(a.radiologist)) for a in sample if a.derived is not None]
+            [(group(a.derived or Category.BENIGN), group(a.radiologist)) for a in _assessed(sample)]
+        ),
+        "quadratic_kappa_radiologist_decided": lambda sample: quadratic_kappa(
+            [(group(a.derived), group(a.radiologist)) for a in _assessed(sample) if a.derived is not None]
         ),
     }
     generator = random.Random(seed)  # noqa: S311 (a bootstrap, repeatable)
@@ -81,6 +84,11 @@ def evaluate(
             name: {"value": measures[name](found), "interval": _interval(values)} for name, values in drawn.items()
         },
     }
+
+
+def _assessed(sample: Sequence[Abnormality]) -> list[Abnormality]:
+    """Those to which the radiologist gave a final category. A 0 is none, so that no distance to it means anything."""
+    return [each for each in sample if each.radiologist is not Category.INCOMPLETE]
 
 
 def abnormalities(path: Path, knowledge: Knowledge, protocol: str) -> list[Abnormality]:
@@ -142,9 +150,9 @@ def rank(category: Category | None) -> float:
     return _UNDECIDED_RANK if category is None else ORDINAL[category]
 
 
-def group(category: Category | None) -> int:
+def group(category: Category) -> int:
     """The whole category 0 to 5, the subcategories of 4 together: what the radiologist of the table used."""
-    return 0 if category is None else int(category.value[0])
+    return int(category.value[0])
 
 
 def share(hits: Sequence[bool]) -> float | None:

@@ -1,0 +1,548 @@
+"""From mentions to one assessment per breast and one overall, or to the statements that nobody should choose
+between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..core.vocabulary import Category, Side
+from .language import BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
+from .mentions import Mention, Status, mentions, worded
+from .sections import Section, Sections
+from .tables import laid_out, ticked_side
+from .text import Text
+from .tokens import Tokens, statements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a report states. `right`, `left` and `overall` are None where it states nothing for them; `disputed` holds
+    the sides for which a careful reader would refuse to choose (`UNSTATED` for the report as a whole)."""
+
+    overall: Category | None = None
+    right: Category | None = None
+    left: Category | None = None
+    review: bool = False
+    disputed: Mapping[Side, tuple[Mention, ...]] = field(default_factory=dict)
+    deciding: Mapping[Side, Mention] = field(default_factory=dict)
+    """The mention behind each category; under `UNSTATED` the one of the examination as a whole."""
+    mentions: tuple[Mention, ...] = ()
+    prior_films_needed: bool = False
+    mentions_calcifications: bool = False
+    tokens: Tokens
+
+    @property
+    def language(self) -> str:
+        return self.tokens.language.code
+
+
+def assess(text: Text, language: Language) -> Reading:
+    """The reading of one report."""
+    tokens = Tokens(text, language)
+    if not _is_about_breast(tokens):
+        return Reading(tokens=tokens)
+    sections = Sections(tokens)
+    laid = laid_out(tokens, sections)
+    written = [each for each in mentions(tokens, sections) if not laid.covers(each.value)]
+    placed = {each.value for each in laid.mentions}
+    found = sorted(
+        [*(each for each in written if each.value not in placed), *laid.mentions], key=lambda each: each.value
+    )
+    is_other_document = _is_no_assessment(tokens)
+    if is_other_document:
+        found = [each for each in found if each.section.kind in ("impression", "assessment")]
+    usable = _usable(found)
+    if not is_other_document:
+        usable += _in_words(tokens, sections, usable)
+    state = _State(tokens, sections)
+    state.settle(usable)
+    return state.reading(found)
+
+
+def _is_about_breast(tokens: Tokens) -> bool:
+    roles = ROLE["breast"] | BIRADS
+    return any(bits & roles for bits in tokens.roles)
+
+
+_TITLE = 40
+"""Tokens at the beginning of a report within which it says what kind of document it is."""
+
+
+def _is_no_assessment(tokens: Tokens) -> bool:
+    """Whether the document is of a kind that states no assessment of its own: a letter to the patient, a procedure
+    note, a pathology report."""
+    role = ROLE["no_assessment"]
+    return any(
+        bits & role and i not in tokens.inner and (i == 0 or not tokens.words[i - 1].isalpha())
+        for i, bits in enumerate(tokens.roles[:_TITLE])
+    )
+
+
+def _usable(found: Sequence[Mention]) -> list[Mention]:
+    """The mentions that can decide: current ones; those of another day where the same breast has no current one; what
+    a first reader said where nobody said more."""
+    usable = [each for each in found if each.status in (Status.CURRENT, Status.OPEN)]
+    if any(each.section.kind != "preliminary" and each.category is not None for each in usable):
+        usable = [each for each in usable if each.section.kind != "preliminary"]
+    covered = {side for each in usable if each.category is not None for side in each.side.breasts or (Side.UNSTATED,)}
+    told = {each.statement for each in found if each.status is Status.HISTORY}
+    for each in found:
+        if each.status is Status.DATED and each.section.kind != "preliminary" and each.statement not in told:
+            sides = set(each.side.breasts or (Side.UNSTATED,))
+            if not covered or not (Side.UNSTATED in sides | covered or sides & covered):
+                usable.append(replace(each, status=Status.CURRENT))
+    return sorted(usable, key=lambda each: each.value)
+
+
+def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> list[Mention]:
+    """Assessments in words: where no category is stated in figures, or for the breast that has none."""
+    stated = [each for each in usable if each.status in (Status.CURRENT, Status.OPEN)]
+    named = {side for each in stated for side in each.side.breasts}
+    if stated and (not named or any(each.side is Side.UNSTATED for each in stated)):
+        return []
+    found = worded(tokens, sections)
+    if not stated:
+        return found
+    return [each for each in found if each.side in (Side.LEFT, Side.RIGHT) and each.side not in named]
+
+
+# --------------------------------------------------------------------------------------
+# Settling
+
+_TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
+
+
+def _tier(each: Mention) -> int:
+    """How much a mention counts: what combines readings, then impression, assessment, tables and whatever stands like
+    the field of a form, then running text."""
+    if each.section.kind == "preliminary":
+        return 1
+    if each.is_combined and not each.is_overall:
+        return 5
+    return 4 if each.is_tabulated or each.is_overall or each.is_formal else _TIERS.get(each.section.kind, 3)
+
+
+def _of(part: Sequence[Mention], side: Side) -> list[Mention]:
+    """The mentions about one breast, or those without a side."""
+    return [each for each in part if (side in each.side.breasts if side.breasts else not each.side.breasts)]
+
+
+def _combined(part: Sequence[Mention]) -> Sequence[Mention]:
+    """What combines readings or modalities replaces them, apart from what was only said of the other breast."""
+    joint = [each for each in part if _tier(each) == 5 and each.category is not None]
+    if not joint:
+        return part
+    sides = {side for each in joint for side in each.side.breasts or Side.BOTH.breasts}
+    return [
+        each
+        for each in part
+        if each in joint or each.is_overall or (each.side.breasts and not sides & set(each.side.breasts))
+    ]
+
+
+def _without_running_text(part: Sequence[Mention]) -> list[Mention]:
+    """What is left when an assessment of the whole examination outranks what running text says of one breast. A
+    suspicious category in running text is only outranked by one that says that it is the present one."""
+    whole = [each for each in part if each.side is Side.UNSTATED and each.category is not None and not each.is_overall]
+    best = max(map(_tier, whole), default=0)
+    if best < 4:
+        return list(part)
+    worst = max((each.category.severity for each in whole if each.category and _tier(each) == best), default=0)
+    is_now = any(each.is_now or _tier(each) == 5 for each in whole if _tier(each) == best)
+    return [
+        each
+        for each in part
+        if each.side is Side.UNSTATED
+        or _tier(each) >= min(best, 4)
+        or each.category is None
+        or (each.category.severity > worst and not is_now)
+    ]
+
+
+class _State:
+    """The assessments of a report while its parts are gone through in their order."""
+
+    def __init__(self, tokens: Tokens, sections: Sections) -> None:
+        self.tokens = tokens
+        self.sections = sections
+        self.chosen: dict[Side, Mention] = {}
+        self.overall: Mention | None = None
+        self.disputed: dict[Side, tuple[Mention, ...]] = {}
+
+    def settle(self, usable: Sequence[Mention]) -> None:
+        """Settles the body of the report, then each addendum on top of it."""
+        withdrawn = self._withdrawn(usable)
+        usable = [each for each in usable if each.section.addendum not in withdrawn]
+        self._body([each for each in usable if each.section.addendum == 0])
+        for rank in sorted({section.addendum for section in self.sections.all} - {0}):
+            if rank in withdrawn:
+                continue
+            part = [each for each in usable if each.section.addendum == rank]
+            if not part:
+                self._correct_side(rank)
+            elif self.chosen or self.overall or self.disputed:
+                self._addendum(part)
+            else:
+                self._body(part)
+        if 0 in withdrawn and not any(each.section.addendum for each in usable):
+            self.chosen, self.overall = {}, None
+            self.disputed = {Side.UNSTATED: tuple(withdrawn[0])}
+
+    def _body(self, part: Sequence[Mention]) -> None:
+        exam = self._exam_side()
+        if exam is not None:
+            part = [
+                replace(each, side=exam) if each.side is Side.UNSTATED and not each.is_overall else each
+                for each in part
+            ]
+        part = _without_running_text(_combined(self._with_paragraph_sides(part)))
+        for side in (Side.LEFT, Side.RIGHT, Side.UNSTATED):
+            self._choose(side, _of(part, side))
+        self._tie()
+
+    def _with_paragraph_sides(self, part: Sequence[Mention]) -> Sequence[Mention]:
+        """Where several categories differ and name no side, each takes the one side that was spoken of since the one
+        before it."""
+        unsided = [each for each in part if each.side is Side.UNSTATED and not each.is_overall]
+        if len({each.category for each in unsided}) < 2:
+            return part
+        result: list[Mention] = []
+        previous = 0
+        for each in part:
+            if each in unsided:
+                begin = max(previous, each.first - 90, each.section.start)
+                named = self._named_sides([(begin, each.first)])
+                refers = self.tokens.last(REFERRING_SIDE, begin, each.first)
+                if len(named) == 1:
+                    each = replace(each, side=named.pop())
+                elif not named and refers is not None and result and result[-1].side in (Side.LEFT, Side.RIGHT):
+                    is_other = self.tokens.roles[refers] & ROLE["sides.other"]
+                    each = replace(each, side=result[-1].side.opposite if is_other else result[-1].side)
+            previous = each.last
+            result.append(each)
+        return result
+
+    def _choose(self, side: Side, mine: Sequence[Mention]) -> None:
+        if side is Side.UNSTATED:
+            stated = [each for each in mine if each.is_overall and each.category is not None]
+            if stated and self.chosen:
+                self.overall = stated[-1]
+                mine = [each for each in mine if each not in stated]
+        if not mine:
+            return
+        best = max(map(_tier, mine))
+        top = [each for each in mine if _tier(each) == best]
+        stated = [each for each in top if each.category is not None]
+        opened = [each for each in top if each.category is None and each.is_range]
+        if not stated:
+            self.disputed[side] = tuple(top)
+            return
+        if opened and not any(each.first > opened[-1].first for each in stated):
+            self.disputed[side] = (*opened, *stated)
+            return
+        decided = _agreed(stated)
+        if decided is None:
+            self.disputed[side] = tuple(_different(stated))
+        elif side is Side.UNSTATED and self.chosen:
+            self.overall = decided
+        else:
+            self.chosen[side] = decided
+
+    # ------------------------------------------------------------------------------
+    # Ties to a side
+
+    def _tie(self) -> None:
+        """A single category without a side goes to the side that its finding is clearly on."""
+        single = self.chosen.get(Side.UNSTATED)
+        if single is None or len(self.chosen) > 1 or single.category is None:
+            return
+        side = self._finding_side(single)
+        if side is not None:
+            del self.chosen[Side.UNSTATED]
+            self.chosen[side] = replace(single, side=side)
+
+    def _exam_side(self) -> Side | None:
+        """The breast that was examined, where the report is an examination of one breast only."""
+        tokens = self.tokens
+        boxed = ticked_side(tokens)
+        if boxed is not None:
+            return boxed
+        count = 0
+        for begin, end in statements(tokens, 0, min(len(tokens), 160)):
+            if begin == end:
+                continue
+            count += 1
+            if count > 6:
+                return None
+            cut = next((i for i in range(begin, end) if tokens.words[i] == "("), end)
+            end = min(cut, begin + 30, tokens.first(ROLE["history.strong"], begin, end) or end)
+            if tokens.has(ROLE["breast"] | MODALITY, begin, end) or (count == 1 and tokens.sides_in(begin, end)):
+                named = {side for _, _, side in tokens.sides_in(begin, end)}
+                if len(named) == 1 and Side.BOTH not in named:
+                    side = named.pop()
+                    return None if self._examines(side.opposite, tokens.statement(begin)[1]) else side
+                if named or tokens.has(MODALITY, begin, end):
+                    return None
+        return None
+
+    def _examines(self, side: Side, begin: int) -> bool:
+        """Whether a breast gets an opinion of its own behind the title, outside history and recommendation."""
+        count = 0
+        for start, _, named in self.tokens.sides:
+            if named is side and start >= begin:
+                kind = self.sections.at(start).kind
+                count += {"history": 0, "recommendation": 0, "impression": 2, "assessment": 2}.get(kind, 1)
+        return count > 1
+
+    def _finding_side(self, single: Mention) -> Side | None:
+        """The one side on which the finding behind a category lies. A category 1 or 2 is tied only by the impression of
+        an examination that was not of both breasts."""
+        is_finding = single.category not in (Category.NEGATIVE, Category.BENIGN)
+        sides = self._named_sides(self._impression(single))
+        if is_finding:
+            if not sides:
+                sides = self._named_sides([(0, len(self.tokens))])
+            return sides.pop() if len(sides) == 1 else None
+        if len(sides) != 1 or any(side is Side.BOTH for _, _, side in self.tokens.sides):
+            return None
+        return sides.pop()
+
+    def _impression(self, single: Mention) -> list[tuple[int, int]]:
+        """The impression and the assessment; where a report has neither, the statements around the category."""
+        spans = [
+            (section.body, section.end)
+            for section in self.sections.all
+            if section.kind in ("impression", "assessment", "final") and section.addendum == single.section.addendum
+        ]
+        return spans or [(max(0, single.first - 50), min(len(self.tokens), single.last + 25))]
+
+    def _named_sides(self, spans: Iterable[tuple[int, int]]) -> set[Side]:
+        """The single sides that statements name; those that deny a finding or call it normal do not count, nor does
+        history."""
+        found: set[Side] = set()
+        for span in spans:
+            for begin, end in statements(self.tokens, *span):
+                if self.sections.at(begin).kind != "history" and not self._is_denied(begin, end):
+                    found |= {side for _, _, side in self.tokens.sides_in(begin, end)}
+        return found - {Side.BOTH}
+
+    def _is_denied(self, begin: int, end: int) -> bool:
+        """Whether a statement denies a finding, or calls the finding that it names normal or unchanged."""
+        tokens = self.tokens
+        first = tokens.first(ROLE["normal"], begin, end)
+        lesion = tokens.first(ROLE["lesion"], begin, end)
+        if first is None or lesion is None or first < lesion:
+            return first is not None
+        return (
+            first - lesion <= 3 and "," not in tokens.words[lesion:first] and not tokens.roles[first] & ROLE["negation"]
+        )
+
+    # ------------------------------------------------------------------------------
+    # Addenda
+
+    def _withdrawn(self, usable: Sequence[Mention]) -> dict[int, list[Mention]]:
+        """The ranks of the addenda that a later one takes back, and of those that do so; rank 0 is the report itself,
+        with what it said."""
+        tokens = self.tokens
+        found: dict[int, list[Mention]] = {}
+        for section in self.sections.all:
+            if section.kind != "addendum" or section.addendum in found:
+                continue
+            place = tokens.first(ROLE["withdrawn"], section.body, section.end)
+            if place is None:
+                continue
+            mine = [each for each in usable if each.section.addendum == section.addendum]
+            begin, end = tokens.statement(place)
+            target = self._addendum_named(begin, end, section)
+            if target is not None:
+                found[target] = []
+            elif not [each for each in mine if each.statement != (begin, end)]:
+                found[0] = [each for each in usable if each.section.addendum < section.addendum]
+                found[section.addendum] = []
+        return found
+
+    def _addendum_named(self, begin: int, end: int, within: Section) -> int | None:
+        """The rank of an earlier addendum that a statement speaks of."""
+        tokens = self.tokens
+        for i in range(max(begin, within.body), end):
+            for phrase, kind in tokens.language.headings.get(tokens.words[i], ()):
+                if kind == "addendum" and tuple(tokens.words[i : i + len(phrase)]) == phrase:
+                    number = tokens.words[i + len(phrase)] if i + len(phrase) < len(tokens) else ""
+                    rank = int(number) if number.isdigit() and len(number) == 1 else within.addendum - 1
+                    return rank if 0 < rank < within.addendum else None
+        return None
+
+    def _correct_side(self, rank: int) -> None:
+        """An addendum without a category that names the side that should have been written."""
+        tokens = self.tokens
+        for section in self.sections.all:
+            if section.addendum != rank:
+                continue
+            place = tokens.first(ROLE["should_read"], section.body, section.end)
+            if place is None:
+                continue
+            right_side = [side for _, _, side in tokens.sides_in(place, section.end) if side is not Side.BOTH]
+            wrong_side = [side for _, _, side in tokens.sides_in(section.body, place) if side is not Side.BOTH]
+            if right_side and wrong_side and right_side[0] is wrong_side[-1].opposite:
+                mention = self.chosen.pop(wrong_side[-1], None)
+                if mention is not None:
+                    self.chosen[right_side[0]] = replace(mention, side=right_side[0])
+
+    def _addendum(self, part: Sequence[Mention]) -> None:
+        """An addendum replaces what it speaks of: a side, or the one assessment there is."""
+        before = dict(self.chosen)
+        fresh = _State(self.tokens, self.sections)
+        for side in (Side.LEFT, Side.RIGHT, Side.UNSTATED):
+            fresh._choose(side, _of(part, side))
+        if not (fresh.chosen or fresh.disputed):
+            return
+        self.disputed = dict(fresh.disputed)
+        for side, mention in fresh.chosen.items():
+            if side is Side.UNSTATED:
+                self._replace_unsided(before, mention)
+            else:
+                self._replace_side(before, side, mention)
+        self.overall = fresh.overall
+
+    def _replace_unsided(self, before: dict[Side, Mention], mention: Mention) -> None:
+        exam = self._exam_side()
+        named = self._named_sides([(mention.section.body, mention.section.end)])
+        sided = [side for side in before if side is not Side.UNSTATED]
+        is_finding = mention.category not in (Category.NEGATIVE, Category.BENIGN)
+        if exam is not None:
+            self._replace_side(before, exam, mention)
+        elif len(named) == 1 and (is_finding or named == set(sided)):
+            self._replace_side(before, named.pop(), mention)
+        elif len(sided) == 1 and is_finding:
+            self.chosen[sided[0]] = replace(mention, side=sided[0])
+        else:
+            self.chosen = {Side.UNSTATED: mention}
+
+    def _replace_side(self, before: dict[Side, Mention], side: Side, mention: Mention) -> None:
+        self.chosen.pop(Side.UNSTATED, None)
+        other = before.get(side.opposite)
+        if other is not None and side not in before and other.category is mention.category:
+            del self.chosen[side.opposite]  # the addendum corrects the side
+        self.chosen[side] = replace(mention, side=side)
+
+    # ------------------------------------------------------------------------------
+    # The result
+
+    def reading(self, found: Sequence[Mention]) -> Reading:
+        left, right = self.chosen.get(Side.LEFT), self.chosen.get(Side.RIGHT)
+        whole = self.overall or self.chosen.get(Side.UNSTATED)
+        disputed = dict(self.disputed)
+        unsided = disputed.get(Side.UNSTATED)
+        if unsided and (left or right) and all(each.category is None and not each.is_range for each in unsided):
+            del disputed[Side.UNSTATED]
+        sides = [each for each in (left, right) if each is not None]
+        worst = max((each.category for each in sides if each.category), key=lambda c: c.severity, default=None)
+        overall = whole.category if whole is not None else worst
+        if whole is not None and whole.category and worst and not _fits(whole.category, worst):
+            if any(whole.modality != each.modality or whole.lesion != each.lesion for each in sides):
+                overall = worst
+            elif not disputed:
+                disputed[Side.UNSTATED] = (whole, *sides)
+        is_empty = not (disputed or self.chosen or self.overall)
+        if is_empty and all(each.status is Status.HISTORY for each in found) and _is_cut_off(self.tokens):
+            disputed[Side.UNSTATED] = ()
+        deciding = {side: mention for side, mention in self.chosen.items() if side not in disputed}
+        if self.overall is not None and not disputed:
+            deciding[Side.UNSTATED] = self.overall
+        decided = list(deciding.values())
+        return Reading(
+            overall=None if disputed else overall,
+            right=_category(deciding.get(Side.RIGHT)),
+            left=_category(deciding.get(Side.LEFT)),
+            review=bool(disputed),
+            disputed=disputed,
+            deciding=deciding,
+            mentions=tuple(found),
+            prior_films_needed=any(map(self._waits_for_films, decided)),
+            mentions_calcifications=self._has_calcifications(decided),
+            tokens=self.tokens,
+        )
+
+    def _waits_for_films(self, mention: Mention) -> bool:
+        """Whether a category 0 asks for older images and not for new ones."""
+        if mention.category is not Category.INCOMPLETE:
+            return False
+        tokens, end = self.tokens, min(len(self.tokens), mention.last + 45)
+        films = tokens.first(ROLE["prior_films"], mention.last, end)
+        return (
+            films is not None
+            and tokens.has(ROLE["needs_words"], mention.last, end)
+            and not tokens.has(ROLE["additional_imaging"], mention.last, films)
+        )
+
+    def _has_calcifications(self, decided: Sequence[Mention]) -> bool:
+        """Whether the impression, or the statement that decided, speaks of calcifications without denying them."""
+        spans = [(s.body, s.end) for s in self.sections.all if s.kind in ("impression", "assessment", "final")]
+        spans = [*(each.statement for each in decided), *spans] if spans else [(0, len(self.tokens))]
+        for span in spans:
+            for begin, end in statements(self.tokens, *span):
+                place = next((i for i in range(begin, end) if self._names_calcifications(i)), None)
+                if place is not None and not self.tokens.has(ROLE["normal"], begin, place):
+                    return True
+        return False
+
+    def _names_calcifications(self, i: int) -> bool:
+        return self.tokens.words[i].startswith(self.tokens.language.calcifications)
+
+
+def _category(mention: Mention | None) -> Category | None:
+    return None if mention is None else mention.category
+
+
+def _fits(whole: Category, worst: Category) -> bool:
+    """Whether an overall category can stand beside those of the breasts: it is the worst of them, or says the same
+    less precisely, or speaks of a breast that has none of its own."""
+    return whole.agrees_with(worst) or whole.severity > worst.severity
+
+
+def _agreed(stated: Sequence[Mention]) -> Mention | None:
+    """The mention that stands for all of them: the same category, its most precise form, or the worst of several
+    lesions or modalities. None where they contradict each other."""
+    if all(one.category.agrees_with(stated[0].category) for one in stated if one.category and stated[0].category):
+        return max(stated, key=lambda each: (len(each.category or ""), each.is_sure))
+    worst = max(stated, key=lambda each: each.category.severity if each.category else -1)
+    keys = [(each.lesion, each.modality) for each in stated]
+    apart = {key for key in keys if any(key)}
+    whole = [
+        each for each, key in zip(stated, keys, strict=True) if not any(key) and (each.is_formal or len(apart) < 2)
+    ]
+    if len(apart) > 1 and all(each.category is worst.category for each in whole):
+        return worst
+    if len(apart) >= len({each.category for each in stated}) and not whole:
+        return worst
+    return None
+
+
+def _different(stated: Sequence[Mention]) -> list[Mention]:
+    """One mention of each category, in the order of the text."""
+    seen: dict[Category | None, Mention] = {}
+    for each in stated:
+        seen.setdefault(each.category, each)
+    return list(seen.values())
+
+
+_ENDS = frozenset(".!?:)]\"'*/_=>")
+
+
+def _is_cut_off(tokens: Tokens) -> bool:
+    """Whether the text stops in the middle of a statement."""
+    words = [word for word in tokens.words[-12:] if word != "\n"]
+    if not words or words[-1] in _ENDS or words[-1].isdigit():
+        return False
+    last, line = words[-1], tokens.line(len(tokens) - 1)
+    if words[-3:] and last not in ",-" and len(last) > 1:
+        known = ("birads", "category", "classification", *tokens.language.vocabulary)
+        if len(last) > 3 and last not in known and any(each.startswith(last) for each in known):
+            return True
+    length = tokens.ends[-1] - tokens.starts[line[0]] if line[0] < line[1] else 0
+    if last in (",", "-"):
+        return length > 20
+    roles = tokens.language.role([last])
+    is_small = roles & (ROLE["fillers"] | ROLE["ands"] | ROLE["history.dated"] | ROLE["negation"])
+    return bool(is_small) and not roles & (ROLE["breast"] | ROLE["normal"] & ~ROLE["negation"]) and length > 30

@@ -1,0 +1,406 @@
+"""Categories in tables, lists and check boxes, where the layout says what a sentence would say elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..core.vocabulary import Category, Side
+from .language import ANY_SIDE, BIRADS, MODALITY, ROLE
+from .mentions import Mention, Status
+from .sections import Sections
+from .tokens import Tokens
+from .values import Value, value_at
+
+_BOX = re.compile(r"\[ ?([x*\x02])? ?\]|\( ?([x*\x02])? ?\)|([\x01\x02])|^[ \t]*(x)(?= )")
+_GAP = re.compile(r"\t|\|| {2,}")
+_HAS_BOX = re.compile(r"[\[(\x01\x02*<_]|^[ \t]*x ")
+_LONG = 70
+"""A line longer than this is no item of a list."""
+ROWS = 14
+"""Lines below its heading within which a table is read."""
+
+
+@dataclass(slots=True)
+class Laid:
+    """What the layout says: the mentions, and the lines whose other numbers are only there to choose from."""
+
+    mentions: list[Mention] = field(default_factory=list)
+    choices: list[tuple[int, int]] = field(default_factory=list)
+    """Token ranges."""
+
+    def covers(self, i: int) -> bool:
+        return any(begin <= i < end for begin, end in self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    column: int
+    """Offset within the line."""
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    words: str
+    first: int
+    """Token range."""
+    last: int
+
+
+def laid_out(tokens: Tokens, sections: Sections) -> Laid:
+    """The mentions of tables, lists and marked boxes."""
+    return _Layout(tokens, sections).read()
+
+
+class _Layout:
+    """Goes through the lines of a report from the top."""
+
+    def __init__(self, tokens: Tokens, sections: Sections) -> None:
+        self.tokens = tokens
+        self.sections = sections
+        self.laid = Laid()
+        self.side_columns: list[tuple[int, Side]] = []
+        self.category_column: tuple[int, int] | None = None
+        """Offset and number of the column."""
+        self.rows_left = 0
+        self.list_left = 0
+
+    def read(self) -> Laid:
+        for line in self._lines():
+            self.rows_left -= 1
+            self.list_left -= 1
+            if _HAS_BOX.search(line.words):
+                boxes = list(_BOX.finditer(line.words))
+                if (len(boxes) > 1 or (boxes and self._value_near(line, boxes[0]))) and self._boxes(line, boxes):
+                    continue
+                if self._scale(line):
+                    continue
+            if _GAP.search(line.words):
+                cells = self._cells(line)
+                if len(cells) > 1 and self._row(line, cells):
+                    continue
+            self._listed(line)
+        return self.laid
+
+    def _lines(self) -> Iterator[_Line]:
+        """The lines that can be part of a table, a list or a form: short ones, and those with gaps or boxes."""
+        start = 0
+        for words in self.tokens.text.folded.split("\n"):
+            end = start + len(words)
+            if words and (end - start < _LONG or _GAP.search(words) or _HAS_BOX.search(words)):
+                yield _Line(start, words, self.tokens.at(start), self.tokens.at(end))
+            start = end + 1
+
+    def _cells(self, line: _Line) -> list[_Cell]:
+        cells = []
+        place = 0
+        for gap in (*_GAP.finditer(line.words), None):
+            stop = gap.start() if gap else len(line.words)
+            if line.words[place:stop].strip():
+                first = self.tokens.at(line.start + place)
+                cells.append(_Cell(place, first, self.tokens.at(line.start + stop)))
+            place = gap.end() if gap else stop
+        return cells
+
+    # ------------------------------------------------------------------------------
+    # Tables
+
+    def _row(self, line: _Line, cells: Sequence[_Cell]) -> bool:
+        sides = [(cell.column, side) for cell in cells if (side := self._side(cell)) is not None]
+        values = [self._value(cell) for cell in cells]
+        if {side for _, side in sides} >= {Side.LEFT, Side.RIGHT} and not any(values):
+            self.side_columns, self.category_column, self.rows_left = sides, None, ROWS
+            return True
+        labels = [(cell.column, number) for number, cell in enumerate(cells) if self._is_category_label(cell)]
+        if labels and (labels[0][1] > 0 or len(cells) > 2) and not any(values):
+            self.side_columns, self.category_column, self.rows_left = [], labels[-1], ROWS
+            return True
+        if self.rows_left <= 0:
+            return False
+        if self.side_columns and self._is_category_label(cells[0]):
+            return self._by_side(line, cells[1:])
+        if self.category_column is not None:
+            return self._by_row(line, cells, values)
+        return False
+
+    def _by_side(self, line: _Line, cells: Sequence[_Cell]) -> bool:
+        """A row of categories below columns of sides; an empty cell, or one such as N/A, gives none."""
+        columns = self.side_columns
+        found = False
+        for number, cell in enumerate(cells):
+            side = columns[number][1] if len(cells) == len(columns) else _nearest(columns, cell.column)
+            value = self._value(cell)
+            if value is not None:
+                self._add(line, value, side)
+                found = True
+        return found
+
+    def _by_row(self, line: _Line, cells: Sequence[_Cell], values: Sequence[Value | None]) -> bool:
+        column, number = self.category_column or (0, 0)
+        place = number
+        if number >= len(cells) or values[number] is None or ("\t" not in line.words and "|" not in line.words):
+            place = min(range(len(cells)), key=lambda each: abs(cells[each].column - column))
+        value = values[place]
+        if value is None or place == 0:
+            return False
+        sides = [side for cell in cells[:place] if (side := self._side(cell)) is not None]
+        if not sides:
+            named = {side for _, _, side in self.tokens.sides_in(line.first, cells[place].first)}
+            sides = [named.pop()] if len(named) == 1 else []
+        self._add(line, value, sides[0] if len(sides) == 1 else Side.UNSTATED, lesion=f"row {line.first}")
+        return True
+
+    def _side(self, cell: _Cell) -> Side | None:
+        """The side that a cell names, if it names nothing else."""
+        tokens = self.tokens
+        named = tokens.sides_in(cell.first, cell.last)
+        if not named and cell.last - cell.first == 1:
+            return tokens.language.letters.get(tokens.words[cell.first])
+        if len(named) != 1:
+            return None
+        start, end, side = named[0]
+        others = [*range(cell.first, start), *range(end, cell.last)]
+        passed = ROLE["breast"] | ROLE["fillers"] | ROLE["side_labels"]
+        return side if all(tokens.roles[i] & passed or tokens.words[i] in ":.*_-" for i in others) else None
+
+    def _is_category_label(self, cell: _Cell) -> bool:
+        tokens = self.tokens
+        if cell.last - cell.first > 8 or tokens.has(ROLE["density"], cell.first, cell.last):
+            return False
+        return tokens.has(BIRADS | ROLE["category_words"], cell.first, cell.last)
+
+    def _value(self, cell: _Cell) -> Value | None:
+        """The category that a cell begins with, behind BI-RADS or not."""
+        tokens = self.tokens
+        i = cell.first
+        while i < cell.last and (
+            tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner or tokens.words[i] in ":-=*_."
+        ):
+            i += 1
+        value = value_at(tokens, i) if i < cell.last else None
+        if value is None or value.category is None or value.last > cell.last:
+            return None
+        return (
+            value
+            if value.last == cell.last
+            or tokens.words[value.last] in "(-:,.;=*_)"
+            or i > cell.first
+            or (tokens.words[value.last] in tokens.language.statements)
+            else None
+        )
+
+    # ------------------------------------------------------------------------------
+    # Lists below a heading that announces categories
+
+    def _listed(self, line: _Line) -> None:
+        tokens = self.tokens
+        if self.list_left > 0:
+            found = self._list_item(line)
+            if found is not None:
+                value, side = found
+                self._add(line, value, side)
+                self.list_left = 4
+                return
+        if self._announces(line):
+            self.list_left = 5
+        elif self.list_left > 0 and tokens.has(ROLE["density"], line.first, line.last):
+            self.list_left = 0
+
+    def _announces(self, line: _Line) -> bool:
+        """Whether a short line names the category of what follows and holds none itself."""
+        tokens = self.tokens
+        if line.last - line.first > 9 or tokens.has(ROLE["density"], line.first, line.last):
+            return False
+        section = self.sections.at(line.first)
+        is_heading = section.kind == "assessment" and section.start >= line.first and section.body > section.start
+        is_named = tokens.has(BIRADS, line.first, line.last) or tokens.words[line.last - 1] in _ENDS_ANNOUNCEMENT
+        return (is_heading or is_named) and not any(tokens.words[i].isdigit() for i in range(line.first, line.last))
+
+    def _list_item(self, line: _Line) -> tuple[Value, Side] | None:
+        tokens = self.tokens
+        words, roles = tokens.words, tokens.roles
+        i = line.first
+        while i < line.last and words[i] in "-*#>":
+            i += 1
+        while i + 1 < line.last and words[i].isdigit() and words[i + 1] in ".)":
+            i += 2
+        if i + 1 < line.last and words[i].isdigit() and words[i + 1].isalpha() and words[i - 1 : i] == ["."]:
+            i += 1
+        if i + 2 < line.last and words[i] == "(" and words[i + 1].isdigit() and words[i + 2] == ")":
+            i += 3
+        side: Side | None = None
+        while i < line.last:
+            named = [each for each in tokens.sides_in(i, i + 1) if each[0] == i]
+            if named and side is None:
+                side, i = named[0][2], named[0][1]
+            elif side is None and words[i] in tokens.language.letters:
+                side, i = tokens.language.letters[words[i]], i + 1
+            elif roles[i] & (ROLE["breast"] | ROLE["fillers"] | ROLE["overall"]) or words[i] in ":-=.(":
+                if roles[i] & ROLE["overall"]:
+                    side = Side.UNSTATED
+                i += 1
+            else:
+                break
+        if side is None:
+            return None
+        value = value_at(tokens, i)
+        return None if value is None or value.category is None else (value, side)
+
+    # ------------------------------------------------------------------------------
+    # Boxes
+
+    def _boxes(self, line: _Line, boxes: Sequence[re.Match[str]]) -> bool:
+        """A line of boxes to tick. True where it is one of categories; what is not ticked counts for nothing."""
+        after = [self._value_after(line, box, boxes) for box in boxes]
+        before = [self._value_before(line, box) for box in boxes]
+        if len(boxes) > 1 and all(before) and after[-1] is None:
+            after = before
+        if sum(value is not None for value in after) >= max(1, len(boxes) - 1):
+            self.laid.choices.append((line.first, line.last))
+            for box, value in zip(boxes, after, strict=True):
+                if _is_marked(box) and value is not None:
+                    self._add(line, self._with_box_letter(line, box, value), self._row_side(line, boxes[0]))
+            return True
+        label = value_at(self.tokens, self._skip_names(line))
+        if (
+            label is not None
+            and label.category is not None
+            and self.rows_left > 0
+            and len(boxes) == len(self.side_columns)
+        ):
+            self.laid.choices.append((line.first, line.last))
+            for box, (_, side) in zip(boxes, self.side_columns, strict=True):
+                if _is_marked(box):
+                    self._add(line, label, side)
+            return True
+        return False
+
+    def _value_near(self, line: _Line, box: re.Match[str]) -> bool:
+        return box[4] is None and self._value_after(line, box, [box]) is not None
+
+    def _value_after(self, line: _Line, box: re.Match[str], boxes: Sequence[re.Match[str]]) -> Value | None:
+        tokens = self.tokens
+        i = tokens.at(line.start + box.end())
+        following = [each.start() for each in boxes if each.start() > box.start()]
+        limit = tokens.at(line.start + following[0]) if following else line.last
+        while i < limit and (tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner):
+            i += 1
+        value = value_at(tokens, i) if i < limit else None
+        return value if value is not None and value.category is not None and value.last <= limit else None
+
+    def _value_before(self, line: _Line, box: re.Match[str]) -> Value | None:
+        """The category right before a box: `4A[ ]`."""
+        i = self.tokens.at(line.start + box.start())
+        for first in (i - 1, i - 2, i - 3):
+            if first >= line.first:
+                value = value_at(self.tokens, first)
+                if value is not None and value.category is not None and value.last == i:
+                    return value
+        return None
+
+    def _with_box_letter(self, line: _Line, box: re.Match[str], value: Value) -> Value:
+        """A ticked 4 with a ticked letter behind it: `[x] 4  [ ] A [x] B [ ] C`."""
+        if value.category is not Category.SUSPICIOUS:
+            return value
+        for other in _BOX.finditer(line.words, box.end()):
+            letter = line.words[other.end() :].lstrip()[:1]
+            behind = line.words[other.end() :].lstrip()[1:2]
+            if _is_marked(other) and letter in ("a", "b", "c") and not behind.isalnum():
+                return Value(value.first, value.last, Category(f"4{letter.upper()}"))
+        return value
+
+    def _skip_names(self, line: _Line) -> int:
+        tokens = self.tokens
+        i = line.first
+        while i < line.last and (
+            tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner or tokens.words[i] in "-*:"
+        ):
+            i += 1
+        return i
+
+    def _row_side(self, line: _Line, box: re.Match[str]) -> Side:
+        named = {side for _, _, side in self.tokens.sides_in(line.first, self.tokens.at(line.start + box.start()))}
+        return named.pop() if len(named) == 1 else Side.UNSTATED
+
+    def _scale(self, line: _Line) -> bool:
+        """A printed scale on which one value is bracketed: `0  1  [2]  3  4  5  6`."""
+        tokens, words = self.tokens, self.tokens.words
+        steps = [i for i in range(line.first, line.last) if len(words[i]) == 1 and "0" <= words[i] <= "6"]
+        if len(steps) < 5 or [words[i] for i in steps] != sorted({words[i] for i in steps}):
+            return False
+        if tokens.has(ROLE["density"], line.first, line.last) or not tokens.has(
+            BIRADS | ROLE["category_words"], line.first, line.last
+        ):
+            return False
+        if any(word.isalpha() and len(word) > 3 for word in words[steps[0] : steps[-1]]):
+            return False
+        self.laid.choices.append((line.first, line.last))
+        chosen = [i for i in steps if words[i - 1] in "[(*<_" and i + 1 < len(words) and words[i + 1] in "])*>_"]
+        if len(chosen) == 1:
+            value = value_at(tokens, chosen[0])
+            if value is not None:
+                self._add(line, value, Side.UNSTATED)
+        return True
+
+    # ------------------------------------------------------------------------------
+
+    def _add(self, line: _Line, value: Value, side: Side, lesion: str = "") -> None:
+        tokens = self.tokens
+        modality = tokens.first(MODALITY, line.first, line.last)
+        self.laid.mentions.append(
+            Mention(
+                first=value.first,
+                value=value.first,
+                last=value.last,
+                category=value.category,
+                status=Status.CURRENT,
+                side=side,
+                section=self.sections.at(value.first),
+                statement=(line.first, line.last),
+                is_tabulated=True,
+                is_overall=tokens.has(ROLE["overall"], line.first, value.first),
+                lesion=lesion,
+                modality=0 if modality is None else tokens.roles[modality] & MODALITY,
+            )
+        )
+
+
+_ENDS_ANNOUNCEMENT = frozenset({"assessment"})
+
+
+def _is_marked(box: re.Match[str]) -> bool:
+    return bool(box[1] or box[2] or box[3] == "\x02" or box[4])
+
+
+def _nearest(columns: Sequence[tuple[int, Side]], column: int) -> Side:
+    return min(columns, key=lambda each: abs(each[0] - column))[1]
+
+
+def ticked_side(tokens: Tokens) -> Side | None:
+    """The breast that is ticked in a form, where the other one stands beside it and is not."""
+    folded = tokens.text.folded
+    if "x" not in folded and "\x02" not in folded:
+        return None
+    ticked: set[Side] = set()
+    empty: set[Side] = set()
+    for box in _BOX.finditer(folded):
+        if box[4] is not None:
+            continue
+        i = tokens.at(box.end())
+        if i >= len(tokens):
+            continue
+        named = [side for start, _, side in tokens.sides_in(i, i + 1) if start == i]
+        side = named[0] if named else tokens.language.letters.get(tokens.words[i])
+        if side is not None:
+            (ticked if _is_marked(box) else empty).add(side)
+    if len(ticked) != 1:
+        return None
+    only = ticked.pop()
+    return only if only in (Side.LEFT, Side.RIGHT) and only.opposite in empty else None
+
+
+__all__ = ["ANY_SIDE", "Laid", "laid_out", "ticked_side"]

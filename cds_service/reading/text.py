@@ -1,0 +1,155 @@
+"""A report as text: folded for matching without changing a single offset, with its lines told from its line wraps."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cached_property
+
+_SPECIAL = {
+    **dict.fromkeys(
+        "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad\ufe63\uff0d\u00b7\u2022\u2023\u25aa\u25cf\u2192\u2794\u21d2",
+        "-",
+    ),
+    **dict.fromkeys("\u2019\u2018\u00b4\u0060\u02bc", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'),
+    **dict.fromkeys(
+        "\u00ae\u2122\u00a9\u00b0\u00bd\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009", " "
+    ),
+    **dict.fromkeys("\u200a\u200b\u200c\u200d\u202f\u205f\u2060\u3000\ufeff", " "),
+    **dict.fromkeys("\r\x0b\x0c\x85\u2028\u2029", "\n"),
+    **dict.fromkeys("\u2612\u2611\u2713\u2714\u2717\u2718\u25a0", "\x02"),
+    **dict.fromkeys("\u2610\u25a1\u274f\u2751", "\x01"),
+    "ß": "s",
+    "æ": "a",
+    "œ": "o",
+    "ø": "o",
+    "ł": "l",
+    "đ": "d",
+    "ı": "i",
+    "×": "x",
+    "º": "o",
+    "ª": "a",
+}
+"""Dashes, quotes, blanks, line ends and check boxes; \x02 is a marked box and \x01 an empty one."""
+
+
+def _folded(char: str) -> str | None:
+    """The ASCII character that stands for another one, in lower case; None where none does."""
+    if char in _SPECIAL:
+        return _SPECIAL[char]
+    base = unicodedata.normalize("NFKD", char)
+    base = "".join(each for each in base if not unicodedata.combining(each)).casefold()
+    return base if len(base) == 1 and base.isascii() else None
+
+
+_FOLDED_BLOCKS = (range(0x250), range(0x1E00, 0x1F00), range(0x2000, 0x2070), range(0xFF00, 0xFF5F))
+_FOLD = {
+    code: folded
+    for code in (*itertools.chain(*_FOLDED_BLOCKS), *map(ord, _SPECIAL))
+    if (folded := _folded(chr(code))) is not None and folded != chr(code)
+}  # fmt: skip
+
+
+def fold(text: str) -> str:
+    """Lower case ASCII of the same length: accents gone, dashes and blanks plain, anything unknown a question mark."""
+    return text.translate(_FOLD).encode("ascii", "replace").decode("ascii")
+
+
+_PIECE = re.compile(r"[ \t]*(?:[a-z]+|[0-9]+|.)|\n")
+
+
+def pieces(folded: str) -> list[str]:
+    """A folded text cut into words, numbers, line ends and single marks, each with the blanks before it; together they
+    are the text."""
+    return _PIECE.findall(folded)
+
+
+def lexed(folded: str) -> list[str]:
+    """The words, numbers and marks of a folded text."""
+    return [piece.lstrip(" \t") for piece in pieces(folded)]
+
+
+_NEW_ITEM = re.compile(r"[ \t]*(?:[-*+#>=_]|\(?\d{1,2}[.)]\s|\[|\(\s?\)|\(x\)|[a-z][\w /&()'-]{0,40}:|$)")
+_ENDS_STATEMENT = re.compile(r"[.:;!?|]\s*$")
+_LEADER = re.compile(r"\.{4,}(?=[ \t]*[^\s.])|(?<=\s)\.{2,3}(?=\s)")
+_PAGE_NUMBER = (
+    r"(?:page|seite|pagina|pag\.?|p\.|blatt)[ \t]{1,3}\d{1,3}(?:[ \t]{0,3}(?:/|of|von|de|di|van|sur)[ \t]{0,3}\d{1,3})?"
+)
+_PAGE_WORDS = ("page ", "seite ", "pagina ", "pag", "p.", "blatt ")
+_PAGE = re.compile(
+    rf"(?:\n|[ \t]{{4}})[ \t-]*{_PAGE_NUMBER}[ \t-]*\n"
+    rf"(?:[^\n]{{0,90}}\n){{0,2}}?(?:[^\n]{{0,90}}?{_PAGE_NUMBER}[ \t-]*\n)\s*"
+    rf"|\n[ \t-]*{_PAGE_NUMBER}[ \t-]*\n\s*"
+)
+_HYPHENATED = re.compile(r"([a-z]{2,})-[ \t]*\n[ \t]*([a-z]+)")
+SHORT_LINE = 42
+"""A line shorter than this was ended on purpose, unless the next one goes on in lower case."""
+DICTATED = 3
+"""As many punctuation marks as words tell a dictation that nobody has punctuated."""
+
+
+class Text:
+    """A report that is being read. `original` is what a person sees; `folded` has the same length and offsets."""
+
+    def __init__(self, original: str, parts: Sequence[tuple[int, str]] = ((0, ""),)) -> None:
+        """`parts` gives the offset of each document of the report, and the kind of section that it begins with."""
+        self.original = original
+        self.parts = tuple(parts)
+        self.folded = fold(original)
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """The flat text cut into words, numbers, line ends and marks."""
+        return pieces(self.flat)
+
+    @cached_property
+    def words(self) -> set[str]:
+        """The different words of the text."""
+        words = {piece.lstrip(" \t") for piece in self.pieces}
+        words.discard("")
+        return words
+
+    @cached_property
+    def flat(self) -> str:
+        """The folded text with blanks in the place of every line break that is only a wrap and of page numbers, and a
+        colon in the place of leading dots."""
+        text = self.folded
+        if ".." in text:
+            text = _LEADER.sub(lambda match: ":" + " " * (len(match.group()) - 1), text)
+        if "\n" not in text:
+            return text
+        if any(word in text for word in _PAGE_WORDS):
+            text = _PAGE.sub(lambda match: " " * len(match.group()), text)
+        if "-\n" in text or "- \n" in text:
+            text = _HYPHENATED.sub(self._joined, text)
+        lines = text.split("\n")
+        parts = []
+        place = 0
+        for line, following in itertools.pairwise(lines):
+            place += len(line) + 1
+            parts += [line, " " if self._is_wrap(line, following, place) else "\n"]
+        return "".join((*parts, lines[-1]))
+
+    def _joined(self, match: re.Match[str]) -> str:
+        """A word that was divided at the end of a line, whole again, and blanks for what it got shorter by."""
+        if self.original[match.start(2)].isupper() and match[1] != "bi":
+            return match.group()
+        return (match[1] + match[2]).ljust(len(match.group()))
+
+    def _is_wrap(self, line: str, following: str, start: int) -> bool:
+        bare = line.strip()
+        if not bare or "\t" in line or "\t" in following or "   " in bare or "   " in following.strip():
+            return False
+        if _NEW_ITEM.match(following):
+            return False
+        first = self.original[start + len(following) - len(following.lstrip()) : start + len(following)][:1]
+        if first.islower():
+            return not bare.endswith(":")
+        return len(line) >= SHORT_LINE and not _ENDS_STATEMENT.search(line)
+
+    def quoted(self, start: int, end: int) -> str:
+        """What stands between two offsets, as a person reads it."""
+        return " ".join(self.original[start:end].split())

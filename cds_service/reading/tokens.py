@@ -1,0 +1,328 @@
+"""A report as tokens with their roles, cut into statements and lines."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from operator import sub
+
+from ..core.vocabulary import Side
+from .language import (
+    ANY_SIDE,
+    BIRADS,
+    CAPITAL,
+    REFERRING_SIDE,
+    ROLE,
+    Language,
+    is_misspelt,
+    is_near,
+)
+from .text import DICTATED, Text, pieces
+
+_LEFT, _RIGHT = ROLE["sides.left"], ROLE["sides.right"]
+_OTHER, _IGNORED, _ANDS, _BREAST = ROLE["sides.other"], ROLE["ignored"], ROLE["ands"], ROLE["breast"]
+_ABBREVIATION = ROLE["abbreviations"]
+_BIRADS_WORDS = frozenset(
+    {"birads", "bilateral", "bilaterally", "breast", "breasts", "benign", "biopsy", "by", "be", "b"}
+)
+_COMPOUND = 10
+"""A word longer than this may be a compound, as in Dutch and German: "Vergrößerungsmammographie"."""
+_SHORT = 5
+"""Longest abbreviation that is told by the small letter behind its full stop alone."""
+
+
+class Tokens:
+    """The tokens of one report in one language.
+
+    Everything is by token index; `starts` and `ends` lead back to the offsets of the text.
+    """
+
+    __slots__ = (
+        "ends",
+        "inner",
+        "is_dictated",
+        "language",
+        "lines",
+        "marked",
+        "roles",
+        "sides",
+        "starts",
+        "stops",
+        "text",
+        "until",
+        "words",
+    )
+
+    def __init__(self, text: Text, language: Language) -> None:
+        self.text = text
+        self.language = language
+        self.words: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.roles: list[int] = []
+        self.until: dict[int, int] = {}
+        """First token of a phrase -> the token behind it."""
+        self.inner: set[int] = set()
+        """Tokens of a phrase behind its first one."""
+        self.marked: list[int] = []
+        """The tokens that have a role, those within a phrase left out."""
+        self.sides: list[tuple[int, int, Side]] = []
+        """Every naming of a side: first token, the token behind it, the side."""
+        punctuated = _punctuated(text, language)
+        self.is_dictated = punctuated is not None
+        """Whether the punctuation was dictated as words, so that headings stand in the running text."""
+        self._lex(text.pieces if punctuated is None else pieces(punctuated))
+        self._find_phrases()
+        self._find_sides()
+        breaks = [i for i, word in enumerate(self.words) if word in _BREAKS]
+        self.lines = [-1, *(i for i in breaks if self.words[i] == "\n"), len(self.words)]
+        """The line ends, with one before the first line."""
+        self.stops = [-1, *(i for i in breaks if self._is_stop(i)), len(self.words)]
+        """The ends of statements, with one before the first."""
+
+    # ------------------------------------------------------------------------------
+    # Building
+
+    def _lex(self, every: list[str]) -> None:
+        words = [piece.lstrip(" \t") for piece in every]
+        ends = list(accumulate(map(len, every)))
+        if "" in words:  # blanks at the end of a line
+            kept = [i for i, word in enumerate(words) if word]
+            words, ends = [words[i] for i in kept], [ends[i] for i in kept]
+        self.words, self.ends = words, ends
+        self.starts = list(map(sub, ends, map(len, words)))
+        get = self.language.singles.get
+        self.roles = [get(word, 0) for word in words]
+        if self.language.compounds:
+            for i, word in enumerate(self.words):
+                if not self.roles[i] and len(word) > _COMPOUND and word.endswith(self.language.endings):
+                    self.roles[i] = next(bits for end, bits in self.language.compounds.items() if word.endswith(end))
+
+    def _find_phrases(self) -> None:
+        words, firsts = self.words, self.language.phrases
+        behind = 0
+        for i in [i for i, word in enumerate(words) if word in firsts]:
+            if i < behind:
+                continue
+            following = words[i + 1] if i + 1 < len(words) else ""
+            for phrase, roles in firsts[words[i]].get(following, ()):
+                if tuple(words[i : i + len(phrase)]) == phrase:
+                    behind = i + len(phrase)
+                    self.until[i] = behind
+                    self.inner.update(range(i + 1, behind))
+                    if roles & _IGNORED:
+                        for j in range(i, behind):
+                            self.roles[j] = 0
+                    elif roles & BIRADS or roles & (ANY_SIDE | REFERRING_SIDE):
+                        self.roles[i] = roles
+                    else:
+                        self.roles[i] |= roles
+                    break
+        if any(
+            word in ("bi", "b") or (word[0] == "b" and is_misspelt(word)) for word in self.text.words - _BIRADS_WORDS
+        ):
+            for i, word in enumerate(words):
+                if word[0] == "b" and not self.roles[i] & BIRADS:
+                    self._find_misspelt(i, word)
+        self.marked = [i for i, roles in enumerate(self.roles) if roles and i not in self.inner]
+
+    def _find_misspelt(self, i: int, word: str) -> None:
+        """The word BI-RADS with letters wrong, missing or swapped, in one piece or two."""
+        if word in ("bi", "b"):
+            second = i + 2 if self.words[i + 1 : i + 2] == ["-"] else i + 1
+            rest = self.words[second] if second < len(self.words) else ""
+            if rest[:1] == ("r" if word == "bi" else "i") and is_misspelt(word + rest):
+                self.roles[i], self.until[i] = BIRADS, second + 1
+                self.inner.update(range(i + 1, second + 1))
+        elif not self.roles[i] and is_misspelt(word):
+            self.roles[i] = BIRADS
+            following = self.words[i + 1] if i + 1 < len(self.words) else ""
+            if following[:1] in ("c", "k") and not self.roles[i + 1] and is_near(following, "category"):
+                self.roles[i + 1] = ROLE["category_words"]
+
+    def _find_sides(self) -> None:
+        """Sides by words, and by letters where they are capitals."""
+        original, capitals = self.text.original, self.language.capitals
+        found: list[tuple[int, int, Side]] = []
+        for i in self.marked:
+            roles = self.roles[i]
+            if roles & ANY_SIDE:
+                found.append((i, self.until.get(i, i + 1), _side_of(roles)))
+            elif roles & CAPITAL and self._is_capital(i, original):
+                found.append((i, i + 1, capitals[self.words[i]]))
+        self.sides = self._paired(found)
+
+    def _is_capital(self, i: int, original: str) -> bool:
+        """Whether a letter stands for a side: a capital on its own, not part of an abbreviation or a name."""
+        start, end = self.starts[i], self.ends[i]
+        if not original[start:end].isupper():
+            return False
+        before, behind = original[start - 1 : start], original[end : end + 2]
+        if before in ("/", ".", "-", "'") and start > 1 and original[start - 2].isalnum():
+            return False
+        return not (behind[:1] in ("/", "-", "'") or (behind[:1] == "." and behind[1:].isalnum()))
+
+    def _paired(self, found: list[tuple[int, int, Side]]) -> list[tuple[int, int, Side]]:
+        """`right and left breast` names both."""
+        merged: list[tuple[int, int, Side]] = []
+        for each in found:
+            last = merged[-1] if merged else None
+            if last is not None and {last[2], each[2]} == {Side.LEFT, Side.RIGHT} and each[0] - last[1] <= 4:
+                between = [i for i in range(last[1], each[0]) if not self.roles[i] & _BREAST]
+                if between and all(self.roles[i] & _ANDS or self.words[i] in "/&+" for i in between):
+                    merged[-1] = (last[0], each[1], Side.BOTH)
+                    continue
+            merged.append(each)
+        return merged
+
+    def _is_stop(self, i: int) -> bool:
+        """Whether a mark ends a statement: not the full stop of an abbreviation or within a number."""
+        if self.words[i] != "." or i == 0:
+            return True
+        if i in self.inner or (i + 1 < len(self.words) and self.starts[i + 1] == self.ends[i]):
+            return False
+        if i + 1 == len(self.words) or self.words[i + 1] == "\n":
+            return True
+        if self.roles[i - 1] & _ABBREVIATION:
+            return False
+        following = self.text.original[self.starts[i + 1]]
+        return not (following.islower() and len(self.words[i - 1]) <= _SHORT and self.words[i - 1].isalpha())
+
+    # ------------------------------------------------------------------------------
+    # Asking
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def at(self, offset: int) -> int:
+        """The first token that begins at an offset or behind it."""
+        return bisect_left(self.starts, offset)
+
+    def statement(self, i: int) -> tuple[int, int]:
+        """The statement that a token is in: its first token and the one behind it."""
+        place = bisect_right(self.stops, i)
+        if self.stops[place - 1] == i and place > 1:
+            place -= 1
+        return self.stops[place - 1] + 1, self.stops[place] if place < len(self.stops) else len(self.words)
+
+    def is_stop(self, i: int) -> bool:
+        """Whether a token ends a statement."""
+        place = bisect_left(self.stops, i)
+        return place < len(self.stops) and self.stops[place] == i
+
+    def line(self, i: int) -> tuple[int, int]:
+        """The line that a token is in."""
+        place = bisect_left(self.lines, i)
+        return self.lines[place - 1] + 1, self.lines[place]
+
+    def has(self, role: int, begin: int, end: int) -> bool:
+        """Whether one of the tokens has a role."""
+        return any(roles & role for roles in self.roles[max(0, begin) : max(0, end)])
+
+    def last(self, role: int, begin: int, end: int) -> int | None:
+        """The last token with a role."""
+        return next((i for i in range(end - 1, max(0, begin) - 1, -1) if self.roles[i] & role), None)
+
+    def first(self, role: int, begin: int, end: int) -> int | None:
+        """The first token with a role."""
+        return next((i for i in range(max(0, begin), min(end, len(self.words))) if self.roles[i] & role), None)
+
+    def behind(self, i: int) -> int:
+        """The token behind the phrase that begins with a token."""
+        return self.until.get(i, i + 1)
+
+    def sides_in(self, begin: int, end: int) -> list[tuple[int, int, Side]]:
+        """The namings of a side between two tokens."""
+        first = bisect_left(self.sides, (begin,))
+        found = []
+        for each in self.sides[first:]:
+            if each[0] >= end:
+                break
+            found.append(each)
+        return found
+
+    def side_before(self, i: int) -> Side:
+        """The single side that was named last before a token."""
+        place = bisect_left(self.sides, (i,)) - 1
+        for start, _, side in reversed(self.sides[max(0, place - 8) : place + 1]):
+            if side in (Side.LEFT, Side.RIGHT) and start < i:
+                return side
+        return Side.UNSTATED
+
+    def span(self, begin: int, end: int) -> tuple[int, int]:
+        """The offsets of some tokens."""
+        if begin >= end or begin >= len(self.words):
+            place = self.starts[begin] if begin < len(self.words) else len(self.text.folded)
+            return place, place
+        return self.starts[begin], self.ends[end - 1]
+
+    def said(self, begin: int, end: int) -> str:
+        """Tokens as folded words with single blanks."""
+        return " ".join(self.words[begin:end])
+
+    def is_close(self, begin: int, end: int, most: int = 5) -> bool:
+        """Whether only small words and marks stand between two places, no full stop, comma or line end."""
+        if end - begin > most + 3:
+            return False
+        count = 0
+        for i in range(begin, end):
+            word = self.words[i]
+            if not word[0].isalnum():
+                if word in ".;,\n" and i not in self.inner:
+                    return False
+                continue
+            if not self.roles[i] & _CLOSE and i not in self.inner:
+                return False
+            count += 1
+        return count <= most
+
+
+_CLOSE = ROLE["fillers"] | ROLE["connectors"] | ROLE["category_words"] | ROLE["breast"] | BIRADS | ROLE["history.dated"]
+_BREAKS = frozenset(".;!?\n")
+
+
+def _side_of(roles: int) -> Side:
+    if roles & _LEFT:
+        return Side.LEFT
+    return Side.RIGHT if roles & _RIGHT else Side.BOTH
+
+
+_WORD = re.compile(r"[a-z]+")
+
+
+def _punctuated(text: Text, language: Language) -> str | None:
+    """The text with the punctuation that was dictated as words; None where there is not enough of it to tell a
+    dictation."""
+    flat = text.flat
+    if text.words.isdisjoint(language.spoken):
+        return None
+    words = [(match.group(), match.start(), match.end()) for match in _WORD.finditer(flat)]
+    found = []
+    for place, (word, start, _) in enumerate(words):
+        for phrase, mark in language.spoken.get(word, ()):
+            if tuple(each for each, _, _ in words[place : place + len(phrase)]) == phrase:
+                found.append((start, words[place + len(phrase) - 1][2], mark))
+                break
+    stops = flat.count(".")
+    if len(found) < (DICTATED if stops else 2) or len(found) < stops:
+        return None
+    parts: list[str] = []
+    done = 0
+    for start, end, mark in found:
+        if start >= done:
+            parts += [flat[done:start], mark.ljust(end - start)]
+            done = end
+    return "".join((*parts, flat[done:]))
+
+
+def statements(tokens: Tokens, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """The statements between two tokens."""
+    place = begin
+    for stop in tokens.stops[bisect_left(tokens.stops, begin) : bisect_left(tokens.stops, end)]:
+        if stop > place:
+            yield place, stop
+        place = stop + 1
+    if place < end:
+        yield place, end
