@@ -118,9 +118,14 @@ def _tier(each: Mention) -> int:
     the field of a form, then running text."""
     if each.section.kind == "preliminary":
         return 1
-    if each.is_combined and not each.is_overall:
+    if each.is_combined and not _is_of_whole(each):
         return 5
     return 4 if each.is_tabulated or each.is_overall or each.is_formal else _TIERS.get(each.section.kind, 3)
+
+
+def _is_of_whole(each: Mention) -> bool:
+    """Whether a mention speaks of the examination and not of one breast."""
+    return each.is_overall and not each.side.breasts
 
 
 def _of(part: Sequence[Mention], side: Side) -> list[Mention]:
@@ -129,22 +134,44 @@ def _of(part: Sequence[Mention], side: Side) -> list[Mention]:
 
 
 def _combined(part: Sequence[Mention]) -> Sequence[Mention]:
-    """What combines readings or modalities replaces them, apart from what was only said of the other breast."""
+    """What combines readings or modalities replaces them, apart from what was only said of the other breast. A combined
+    category of the whole examination settles which modality counts where they differ."""
     joint = [each for each in part if _tier(each) == 5 and each.category is not None]
-    if not joint:
-        return part
-    sides = {side for each in joint for side in each.side.breasts or Side.BOTH.breasts}
-    return [
-        each
-        for each in part
-        if each in joint or each.is_overall or (each.side.breasts and not sides & set(each.side.breasts))
-    ]
+    if joint:
+        sides = {side for each in joint for side in each.side.breasts or Side.BOTH.breasts}
+        return [
+            each
+            for each in part
+            if each in joint or _is_of_whole(each) or (each.side.breasts and not sides & set(each.side.breasts))
+        ]
+    whole = [each for each in part if each.is_combined and each.category is not None]
+    return _settled_by(whole[-1], part) if whole else part
+
+
+def _settled_by(whole: Mention, part: Sequence[Mention]) -> list[Mention]:
+    result = list(part)
+    for side in (Side.LEFT, Side.RIGHT, Side.UNSTATED):
+        single = [each for each in _of(part, side) if each.modality and each.category and not each.is_overall]
+        if len({each.category for each in single}) < 2:
+            continue
+        agreeing = [each for each in single if whole.category and whole.category.agrees_with(each.category)]
+        if agreeing or side is Side.UNSTATED:
+            result = [each for each in result if each not in single or each in agreeing]
+    return result
 
 
 def _without_running_text(part: Sequence[Mention]) -> list[Mention]:
     """What is left when an assessment of the whole examination outranks what running text says of one breast. A
     suspicious category in running text is only outranked by one that says that it is the present one."""
-    whole = [each for each in part if each.side is Side.UNSTATED and each.category is not None and not each.is_overall]
+    modalities = {each.modality for each in part}
+    whole = [
+        each
+        for each in part
+        if each.side is Side.UNSTATED
+        and each.category is not None
+        and not each.is_overall
+        and (not each.modality or modalities == {each.modality})
+    ]
     best = max(map(_tier, whole), default=0)
     if best < 4:
         return list(part)

@@ -199,7 +199,7 @@ class _Finder:
         tokens = self.tokens
         words, roles = tokens.words, tokens.roles
         limit = min(len(tokens), anchor.last + WINDOW)
-        i, side, newlines, is_choice = anchor.last, Side.UNSTATED, 0, False
+        i, side, newlines, choice = anchor.last, Side.UNSTATED, 0, 0
         while i < limit:
             word = words[i]
             if word == "\n":
@@ -214,7 +214,7 @@ class _Finder:
             if word in "([":
                 close = self._end_of_scale(i, limit)
                 if close is not None:
-                    i, is_choice = close, True
+                    i = choice = close
                     continue
                 order = self._order(i)
                 if order is not None:
@@ -249,6 +249,9 @@ class _Finder:
             if anchor.is_bare and roles[i] & (ROLE["transition.to"] | ROLE["fillers"] | ROLE["ands"]):
                 i += 1
                 continue
+            if roles[i] & ROLE["changes"] and tokens.has(ROLE["transition.from"], i + 1, i + 2):
+                i += 1
+                continue
             if roles[i] & ROLE["transition.from"] and value_at(tokens, i + 1) is not None:
                 i += 1
                 continue
@@ -256,7 +259,8 @@ class _Finder:
             if colon is None:
                 break
             i = colon + 1
-        return [], i, (is_choice and words[i - 1] == "]") or self._is_left_open(anchor, i)
+        is_unpicked = choice and words[choice - 1] == "]" and all(word == "\n" for word in words[choice:i])
+        return [], i, bool(is_unpicked) or self._is_left_open(anchor, i)
 
     def _end_of_label(self, i: int, limit: int) -> int | None:
         """The colon or equals sign behind other words of the same label: `BI-RADS for this examination: 2`."""
@@ -321,7 +325,8 @@ class _Finder:
             return False
         if value.category is None or len(value.category.value) > 1:
             return False
-        if not (newlines or anchor.is_bare) or (words[behind] == ")" and words[value.first - 1] == "("):
+        is_bracketed = words[behind] == ")" and words[value.first - 1] == "("
+        if not (newlines or anchor.is_bare) or (is_bracketed and words[value.first - 2] != "\n"):
             return False
         return not any(
             category is value.category and tuple(words[behind + 1 : behind + 1 + len(phrase)]) == phrase
@@ -366,7 +371,7 @@ class _Finder:
             return False
         if pending is not None:
             return True
-        marks = "".join(word for word in words[anchor.last : i + 1] if not word.isalpha())
+        marks = "".join(" " if word.isalpha() else word for word in words[anchor.last : i + 3])
         if any(blank in marks for blank in _BLANKS) or words[i : i + 1] == ["xx"]:
             return True
         if i < len(words) and words[i - 1 : i] == ["["] and "]" in words[i : i + 8]:
@@ -630,7 +635,7 @@ class _Finder:
 
     def _is_formal(self, begin: int, first: int) -> bool:
         tokens = self.tokens
-        passed = ROLE["fillers"] | ROLE["breast"] | ROLE["overall"] | CONNECTOR | ROLE["current"] | ROLE["combined"]
+        passed = ROLE["fillers"] | ROLE["breast"] | ROLE["overall"] | CONNECTOR | ROLE["current"] | ROLE["combined"] | MODALITY
         return all(
             tokens.roles[i] & passed or not tokens.words[i].isalpha() or tokens.sides_in(i, i + 1) or i in tokens.inner
             for i in range(max(tokens.line(first)[0], begin), first)
@@ -786,7 +791,8 @@ class _Finder:
         strong, weak, medium = ROLE["history.strong"], ROLE["history.weak"], ROLE["history.medium"]
         cue = tokens.last(strong, near, first)
         now = tokens.last(ROLE["current"], near, first)
-        weak_cue = self._weak_cue(near, first, strong | weak)
+        is_known = value.category is Category.KNOWN_MALIGNANCY  # "known" is what a 6 says
+        weak_cue = self._weak_cue(near, first, strong if is_known else strong | weak)
         if weak_cue is None:
             for i in range(first - 1, max(near, first - 8) - 1, -1):
                 if words[i] in ".,;\n":
@@ -830,8 +836,10 @@ class _Finder:
         for i in range(value.last, min(end, value.last + 14)):
             if tokens.roles[i] & (BIRADS | ROLE["category_words"]) or tokens.words[i] == ":":
                 return False
-            if tokens.roles[i] & (ROLE["history.resolved"] | ROLE["should_read"]):
+            if tokens.roles[i] & ROLE["history.resolved"]:
                 return True
+            if tokens.roles[i] & ROLE["should_read"]:
+                return any(value_at(tokens, j) is not None for j in range(i + 1, end))
         return False
 
     def _is_dated(self, value: Value, near: int, first: int, end: int) -> bool:
@@ -849,7 +857,7 @@ class _Finder:
         for i in range(first - 1, max(near, first - 6) - 1, -1):
             if _is_date(tokens, i):
                 return ":" not in words[i + 1 : first] or words[i + 1] == ":"
-            if words[i] == ",":
+            if words[i] == "," and not (i == first - 1 and _is_date(tokens, i - 1)):
                 return False
         return False
 

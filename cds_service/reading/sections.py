@@ -17,6 +17,8 @@ _LABELLED = 90
 """Characters within which the colon of an addendum's heading stands, behind a name, a date or a purpose."""
 _DICTATED = frozenset({"impression", "recommendation"})
 """Kinds of sections whose heading is found in running text, where a dictation has no lines."""
+_DATED = frozenset({"addendum", "final", "preliminary", "original"})
+"""Kinds of sections whose heading may hold a date or a number."""
 _DASHED = frozenset({"impression", "assessment", "addendum", "recommendation", "final", "preliminary", "history"})
 """Kinds of sections whose heading may end with a dash. "Left - ..." is a statement, "Impression - ..." a heading."""
 
@@ -98,6 +100,8 @@ def _heading(tokens: Tokens, first: int, end: int, *, is_line: bool) -> _Heading
         behind = first + len(phrase)
         if tuple(words[first:behind]) != phrase:
             continue
+        if tokens.behind(first) > behind and tokens.roles[first] & ROLE["overall"]:
+            continue  # "Exam level: ..."
         if behind < end and words[behind - 1].isalpha() and words[behind] == "-" and _is_compound(tokens, behind):
             continue  # "impression-guided"
         body = _end_of_heading(tokens, behind, end, kind, is_line=is_line)
@@ -108,12 +112,18 @@ def _heading(tokens: Tokens, first: int, end: int, *, is_line: bool) -> _Heading
 
 def _reader(tokens: Tokens, first: int, end: int) -> _Heading | None:
     """A label that names who read, or which reading it is, behind other words: `Night teleradiology prelim (ED):`."""
-    colon = next((i for i in range(first, min(end, first + 14)) if tokens.words[i] == ":"), None)
-    for i in range(first + 1, colon or first):
+    colon = next((i for i in range(first, min(end, first + 24)) if _is_colon(tokens, i)), None)
+    for i in range(first, colon or first):
         for phrase, kind in tokens.language.headings.get(tokens.words[i], ()):
-            if kind in ("preliminary", "final") and tuple(tokens.words[i : i + len(phrase)]) == phrase:
+            if kind in (("preliminary", "final") if i > first else ("preliminary",)) and tuple(tokens.words[i : i + len(phrase)]) == phrase:
                 return _Heading(kind, first, (colon or first) + 1, (i + len(phrase), colon or first))
     return None
+
+
+def _is_colon(tokens: Tokens, i: int) -> bool:
+    """Whether a token is a colon that is not within a time."""
+    words = tokens.words
+    return words[i] == ":" and not (words[i - 1].isdigit() and i + 1 < len(words) and words[i + 1].isdigit())
 
 
 def _is_compound(tokens: Tokens, dash: int) -> bool:
@@ -131,10 +141,10 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
     has_label = False
     while i < end:
         word = words[i]
-        if word == ":" and not (words[i - 1].isdigit() and i + 1 < end and words[i + 1].isdigit()):
+        if word == ":" and _is_colon(tokens, i):
             return i + 1
         if word == "(":
-            close = next((j for j in range(i + 1, min(end, i + 14)) if words[j] == ")"), None)
+            close = next((j for j in range(i + 1, min(end, i + 24)) if words[j] == ")"), None)
             if close is None:
                 break
             i, has_label = close + 1, True
@@ -144,7 +154,7 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
         if tokens.roles[i] & (ANY_SIDE | ROLE["breast"] | ROLE["fillers"]) or i in tokens.inner:
             i, has_label = i + 1, True
             continue
-        if word in ",*_#=.)/]-" or (word.isdigit() and kind == "addendum"):
+        if word in ",*_#=.)/]-" or (word.isdigit() and kind in _DATED):
             i += 1
             continue
         break

@@ -158,8 +158,11 @@ class _Layout:
         """The side that a cell names, if it names nothing else."""
         tokens = self.tokens
         named = tokens.sides_in(cell.first, cell.last)
-        if not named and cell.last - cell.first == 1:
-            return tokens.language.letters.get(tokens.words[cell.first])
+        is_letter = cell.last - cell.first == 1 or (
+            cell.last - cell.first == 2 and bool(tokens.roles[cell.first] & ROLE["breast"])
+        )
+        if not named and is_letter:
+            return tokens.language.letters.get(tokens.words[cell.last - 1])
         if len(named) != 1:
             return None
         start, end, side = named[0]
@@ -218,7 +221,10 @@ class _Layout:
         section = self.sections.at(line.first)
         is_heading = section.kind == "assessment" and section.start >= line.first and section.body > section.start
         is_named = tokens.has(BIRADS, line.first, line.last) or tokens.words[line.last - 1] in _ENDS_ANNOUNCEMENT
-        return (is_heading or is_named) and not any(tokens.words[i].isdigit() for i in range(line.first, line.last))
+        if is_named and tokens.has(ROLE["overall"], line.first, line.last):
+            return True  # "Overall BI-RADS: 4", with the breasts below it
+        begin = next((i for i in range(line.first, line.last) if tokens.words[i].isalpha()), line.first)
+        return (is_heading or is_named) and not any(tokens.words[i].isdigit() for i in range(begin, line.last))
 
     def _list_item(self, line: _Line) -> tuple[Value, Side] | None:
         tokens = self.tokens

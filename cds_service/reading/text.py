@@ -135,7 +135,7 @@ class Text:
 
     def _joined(self, match: re.Match[str]) -> str:
         """A word that was divided at the end of a line, whole again, and blanks for what it got shorter by."""
-        if self.original[match.start(2)].isupper() and match[1] != "bi":
+        if self.original[match.start(2)].isupper() and match[1] != "bi" and not self.original[match.start(1)].isupper():
             return match.group()
         return (match[1] + match[2]).ljust(len(match.group()))
 

@@ -133,7 +133,7 @@ class Tokens:
         if word in ("bi", "b"):
             second = i + 2 if self.words[i + 1 : i + 2] == ["-"] else i + 1
             rest = self.words[second] if second < len(self.words) else ""
-            if rest[:1] == ("r" if word == "bi" else "i") and is_misspelt(word + rest):
+            if rest[:1] == ("r" if word == "bi" else "i") and (word + rest == "birads" or is_misspelt(word + rest)):
                 self.roles[i], self.until[i] = BIRADS, second + 1
                 self.inner.update(range(i + 1, second + 1))
         elif not self.roles[i] and is_misspelt(word):
@@ -162,7 +162,7 @@ class Tokens:
         before, behind = original[start - 1 : start], original[end : end + 2]
         if before in ("/", ".", "-", "'") and start > 1 and original[start - 2].isalnum():
             return False
-        return not (behind[:1] in ("/", "-", "'") or (behind[:1] == "." and behind[1:].isalnum()))
+        return not (behind[:1].isalnum() or behind[:1] in ("/", "-", "'") or (behind[:1] == "." and behind[1:].isalnum()))
 
     def _paired(self, found: list[tuple[int, int, Side]]) -> list[tuple[int, int, Side]]:
         """`right and left breast` names both."""

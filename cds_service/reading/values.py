@@ -113,6 +113,9 @@ def _letter(tokens: Tokens, i: int) -> tuple[str, int]:
 
 def _single_letter(tokens: Tokens, i: int) -> tuple[str, int]:
     words = tokens.words
+    bracketed = _letter_in_brackets(tokens, i)
+    if bracketed is not None:
+        return bracketed
     mark = i + 1 if i < len(words) and words[i] == "\n" else i
     if mark + 1 < len(words) and words[mark] in ",;" and tokens.roles[mark + 1] & ROLE["subcategory_words"]:
         mark += 1
@@ -125,7 +128,7 @@ def _single_letter(tokens: Tokens, i: int) -> tuple[str, int]:
     word = words[mark]
     if tokens.roles[mark] & ROLE["subcategory_words"]:
         named = tokens.behind(mark)
-        while named < len(words) and words[named] in ":-(":
+        while named < len(words) and words[named] in ":-(\n":
             named += 1
         return (words[named], named + 1) if named < len(words) and words[named] in _LETTERS else ("", i)
     if word in tokens.language.spelled_letters:
@@ -145,6 +148,17 @@ def _single_letter(tokens: Tokens, i: int) -> tuple[str, int]:
         goes_on = behind < len(words) and words[behind].isalpha()
         return ("", i) if goes_on else (word, behind)
     return word, behind
+
+
+def _letter_in_brackets(tokens: Tokens, i: int) -> tuple[str, int] | None:
+    """The letter behind words in the brackets that follow: `4 (low suspicion, A)`."""
+    words = tokens.words
+    if words[i : i + 1] != ["("]:
+        return None
+    close = next((j for j in range(i + 1, min(len(words), i + 8)) if words[j] in ")\n"), None)
+    if close is None or words[close] != ")" or words[close - 1] not in _LETTERS or words[close - 2] not in ",-":
+        return None
+    return words[close - 1], close + 1
 
 
 def _is_measure(tokens: Tokens, i: int, last: int) -> bool:
