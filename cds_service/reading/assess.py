@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core.vocabulary import Category, Side
-from .language import BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
-from .mentions import Mention, Status, mentions, worded
+from .language import ACR, BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
+from .mentions import MOST, Mention, Status, mentions, worded
 from .sections import Section, Sections
 from .tables import laid_out, ticked_side
 from .text import Text
@@ -44,7 +44,11 @@ def assess(text: Text, language: Language) -> Reading:
         return Reading(tokens=tokens)
     sections = Sections(tokens)
     laid = laid_out(tokens, sections)
-    written = [each for each in mentions(tokens, sections) if not laid.covers(each.value)]
+    stated = mentions(tokens, sections)
+    many = next((each for each in (stated, laid.mentions) if len(each) > MOST), None)
+    if many is not None:  # nobody should choose from it
+        return Reading(review=True, disputed={Side.UNSTATED: tuple(many[:2])}, mentions=tuple(many), tokens=tokens)
+    written = [each for each in stated if not laid.covers(each.value)]
     placed = {each.value for each in laid.mentions}
     found = sorted(
         [*(each for each in written if each.value not in placed), *laid.mentions], key=lambda each: each.value
@@ -73,9 +77,10 @@ def _is_no_assessment(tokens: Tokens) -> bool:
     """Whether the document is of a kind that states no assessment of its own: a letter to the patient, a procedure
     note, a pathology report."""
     role = ROLE["no_assessment"]
+    end = tokens.first(BIRADS | ACR, 0, _TITLE) or _TITLE
     return any(
         bits & role and i not in tokens.inner and (i == 0 or not tokens.words[i - 1].isalpha())
-        for i, bits in enumerate(tokens.roles[:_TITLE])
+        for i, bits in enumerate(tokens.roles[:end])
     )
 
 
@@ -120,7 +125,12 @@ def _tier(each: Mention) -> int:
         return 1
     if each.is_combined and not _is_of_whole(each):
         return 5
-    return 4 if each.is_tabulated or each.is_overall or each.is_formal else _TIERS.get(each.section.kind, 3)
+    is_single = each.section.kind == "findings" and each.modality  # the reading of one modality only
+    return (
+        4
+        if each.is_tabulated or each.is_overall or (each.is_formal and not is_single)
+        else _TIERS.get(each.section.kind, 3)
+    )
 
 
 def _is_of_whole(each: Mention) -> bool:
@@ -154,7 +164,9 @@ def _settled_by(whole: Mention, part: Sequence[Mention]) -> list[Mention]:
         single = [each for each in _of(part, side) if each.modality and each.category and not each.is_overall]
         if len({each.category for each in single}) < 2:
             continue
-        agreeing = [each for each in single if whole.category and whole.category.agrees_with(each.category)]
+        agreeing = [
+            each for each in single if each.category and whole.category and whole.category.agrees_with(each.category)
+        ]
         if agreeing or side is Side.UNSTATED:
             result = [each for each in result if each not in single or each in agreeing]
     return result
@@ -202,7 +214,7 @@ class _State:
         withdrawn = self._withdrawn(usable)
         usable = [each for each in usable if each.section.addendum not in withdrawn]
         self._body([each for each in usable if each.section.addendum == 0])
-        for rank in sorted({section.addendum for section in self.sections.all} - {0}):
+        for rank in self.sections.addenda:
             if rank in withdrawn:
                 continue
             part = [each for each in usable if each.section.addendum == rank]
@@ -232,7 +244,7 @@ class _State:
         """Where several categories differ and name no side, each takes the one side that was spoken of since the one
         before it."""
         unsided = [each for each in part if each.side is Side.UNSTATED and not each.is_overall]
-        if len({each.category for each in unsided}) < 2:
+        if len({each.category for each in part}) < 2 or not unsided:
             return part
         result: list[Mention] = []
         previous = 0
@@ -268,6 +280,7 @@ class _State:
         if opened and not any(each.first > opened[-1].first for each in stated):
             self.disputed[side] = (*opened, *stated)
             return
+        stated += _outranked(mine, stated)
         decided = _agreed(stated)
         if decided is None:
             self.disputed[side] = tuple(_different(stated))
@@ -403,9 +416,7 @@ class _State:
     def _correct_side(self, rank: int) -> None:
         """An addendum without a category that names the side that should have been written."""
         tokens = self.tokens
-        for section in self.sections.all:
-            if section.addendum != rank:
-                continue
+        for section in self.sections.of_addendum(rank):
             place = tokens.first(ROLE["should_read"], section.body, section.end)
             if place is None:
                 continue
@@ -537,13 +548,33 @@ def _agreed(stated: Sequence[Mention]) -> Mention | None:
     keys = [(each.lesion, each.modality) for each in stated]
     apart = {key for key in keys if any(key)}
     whole = [
-        each for each, key in zip(stated, keys, strict=True) if not any(key) and (each.is_formal or len(apart) < 2)
+        each
+        for each, key in zip(stated, keys, strict=True)
+        if not any(key) and (len(apart) < 2 or (each.is_formal and not each.is_of_finding))
     ]
     if len(apart) > 1 and all(each.category is worst.category for each in whole):
         return worst
     if len(apart) >= len({each.category for each in stated}) and not whole:
         return worst
     return None
+
+
+def _outranked(mine: Sequence[Mention], stated: Sequence[Mention]) -> list[Mention]:
+    """What running text calls more suspicious than the assessment does, without saying of which modality: a careful
+    reader would ask which of the two holds."""
+    worst = max(each.category.severity for each in stated if each.category)
+    if worst < Category.LOW_SUSPICION.severity:
+        return []
+    return [
+        each
+        for each in mine
+        if each not in stated
+        and each.section.kind != "preliminary"
+        and each.category is not None
+        and each.category.severity > worst
+        and not each.modality
+        and not each.lesion
+    ]
 
 
 def _different(stated: Sequence[Mention]) -> list[Mention]:
@@ -567,6 +598,10 @@ def _is_cut_off(tokens: Tokens) -> bool:
         known = ("birads", "category", "classification", *tokens.language.vocabulary)
         if len(last) > 3 and last not in known and any(each.startswith(last) for each in known):
             return True
+    if any(len(phrase) > 1 for phrase, _ in tokens.language.statements.get(last, ())) and not tokens.language.role(
+        [last]
+    ):
+        return True
     length = tokens.ends[-1] - tokens.starts[line[0]] if line[0] < line[1] else 0
     if last in (",", "-"):
         return length > 20

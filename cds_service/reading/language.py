@@ -17,8 +17,9 @@ _LISTS = (
     "breast", "category_words", "plural_category_words", "connectors", "subcategory_words", "same_category", "fillers",
     "abbreviations", "history.strong", "history.medium", "history.weak", "history.after", "history.resolved",
     "history.dated", "current", "conditional", "conditional_start", "conditional_near", "negation", "negation_fillers",
-    "density", "density_connectors", "pending", "unassigned", "changes", "should_read", "withdrawn", "overall",
-    "combined", "modality.mammography", "modality.ultrasound", "modality.mri", "lesion", "lesion_numbers", "normal",
+    "provisional", "density", "density_connectors", "pending", "unassigned", "changes", "should_read", "withdrawn",
+    "overall", "combined", "modality.mammography", "modality.ultrasound", "modality.mri", "lesion", "lesion_numbers",
+    "normal",
     "months", "other_systems", "prior_films", "needs_words", "no_assessment", "additional_imaging", "side_labels",
     "clock", "respectively", "ranges", "ands", "units", "editions", "transition.from", "transition.to", "sides.left",
     "sides.right", "sides.both", "sides.other", "sides.same", "ignored",
@@ -187,6 +188,10 @@ _INTERNATIONAL = frozenset(
 )
 
 
+_DOUBT = 0.5
+"""Languages as close as this cannot be told apart; a word that no other language has counts 1."""
+
+
 class Languages:
     """All languages that are read, and which of them a text is in."""
 
@@ -199,9 +204,9 @@ class Languages:
         self._weights = {word: [(code, 1 / len(codes)) for code in codes] for word, codes in speakers.items()}
         """Word -> the languages that have it; a word that several have tells less."""
 
-    def detected(self, words: set[str], tag: str = "") -> Language:
-        """The language of a text by its different words; English where nothing tells. `tag` is a BCP 47 tag that a
-        resource states, which breaks a tie."""
+    def likely(self, words: set[str], tag: str = "") -> list[Language]:
+        """The languages that a text may be in by its different words, the likeliest first, with more than one where a
+        few words cannot tell; English where nothing tells. `tag` is a BCP 47 tag that a resource states."""
         scores = dict.fromkeys(self.by_code, 0.0)
         scores["en"] += 0.1
         stated = tag.lower().partition("-")[0]
@@ -210,7 +215,9 @@ class Languages:
         for word in words & self._weights.keys():
             for code, weight in self._weights[word]:
                 scores[code] += weight
-        return self.by_code[max(scores, key=scores.__getitem__)]
+        least = max(scores.values()) - _DOUBT
+        close = sorted((code for code in scores if scores[code] >= least), key=scores.__getitem__, reverse=True)
+        return [self.by_code[code] for code in close]
 
 
 def is_misspelt(word: str) -> bool:

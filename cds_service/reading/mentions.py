@@ -10,6 +10,7 @@ from enum import StrEnum
 from ..core.vocabulary import Category, Side
 from .language import ACR, ANY_SIDE, BIRADS, CONNECTOR, MODALITY, REFERRING_SIDE, ROLE
 from .sections import Section, Sections
+from .text import SHORT_LINE
 from .tokens import Tokens
 from .values import Value, value_at
 
@@ -19,7 +20,7 @@ class Status(StrEnum):
 
     CURRENT = "current"
     DATED = "dated"
-    """Given for another day; current only where nothing else is."""
+    """Given for another day, or until a final one; current only where nothing else is."""
     HISTORY = "history"
     CONDITIONAL = "conditional"
     NEGATED = "negated"
@@ -58,6 +59,8 @@ class Mention:
     modality: int = 0
     lesion: str = ""
     """What tells one lesion from another, if the statement is about one."""
+    is_of_finding: bool = False
+    """It stands in running text behind a finding that is not numbered."""
 
     @property
     def is_range(self) -> bool:
@@ -65,6 +68,8 @@ class Mention:
         return self.category is None and self.steps != (0, 0)
 
 
+MOST = 300
+"""A text with more mentions than this is not the report of an examination; nothing behind them is looked at."""
 WINDOW = 70
 """Tokens behind the word BI-RADS within which its category may stand, a legend in brackets included."""
 REACH = 30
@@ -104,15 +109,19 @@ class _Finder:
 
     def found(self) -> list[Mention]:
         result: list[Mention] = []
-        done = 0
+        done = passed = 0
         for anchor in self._anchors():
-            if anchor.first < done:
+            if anchor.first < done or (anchor.first < passed and not (anchor.is_bare or anchor.is_birads)):
                 continue
+            if len(result) > MOST:
+                break
             values, stop, is_open = self._values(anchor)
             if not values and anchor.is_birads and not anchor.is_bare:
                 values = self._value_before(anchor, done)
             if not values:
                 if not is_open or not (anchor.is_birads or self._is_assessment(anchor)):
+                    if not anchor.is_bare:
+                        passed = min(stop, self.tokens.line(anchor.first)[1])  # nothing but small words up to there
                     continue
                 values = [Value(anchor.last, max(anchor.last, min(stop, len(self.tokens))), None, ends=(0, 0))]
             begin, done = done, max(stop, anchor.last)
@@ -160,7 +169,10 @@ class _Finder:
         behind = tokens.behind(i)
         if self.names_other_system or self._is_of_other_system(i):
             return None
-        if tokens.words[behind : behind + 1] == ["r"] and not tokens.text.folded[tokens.ends[behind] :][:1].isspace():
+        if (
+            tokens.words[behind : behind + 1] == ["r"]
+            and not tokens.text.folded[tokens.ends[behind] : tokens.ends[behind] + 1].isspace()
+        ):
             return None  # "category R2" is a code of another system
         return _Anchor(i, behind)
 
@@ -272,7 +284,8 @@ class _Finder:
                 while behind < len(tokens) and tokens.words[behind] == "\n":
                     behind += 1
                 return j if value_at(tokens, behind) is not None else None
-            if word in ".;,\n" or word.isdigit() or tokens.roles[j] & (BIRADS | ROLE["density"]):
+            is_side = word == "," and tokens.has(ANY_SIDE | ROLE["breast"], j + 1, j + 2)
+            if (word in ".;,\n" and not is_side) or word.isdigit() or tokens.roles[j] & (BIRADS | ROLE["density"]):
                 return None
         return None
 
@@ -325,6 +338,10 @@ class _Finder:
             return False
         if value.category is None or len(value.category.value) > 1:
             return False
+        line = self.tokens.line(anchor.first)[0]
+        is_wrapped = self.tokens.ends[anchor.last - 1] - self.tokens.starts[line] >= SHORT_LINE
+        if newlines == 1 and is_wrapped and words[value.first - 2] != ":" and not anchor.is_bare:
+            return False  # a line that was wrapped right before the category
         is_bracketed = words[behind] == ")" and words[value.first - 1] == "("
         if not (newlines or anchor.is_bare) or (is_bracketed and words[value.first - 2] != "\n"):
             return False
@@ -376,15 +393,20 @@ class _Finder:
             return True
         if i < len(words) and words[i - 1 : i] == ["["] and "]" in words[i : i + 8]:
             return not any(word.isdigit() for word in words[i : i + 8])  # a field that nobody filled in
-        if all(word in ".\n:-" for word in words[i:]):
+        if all(words[j] in ".\n:-" for j in range(i, len(words))):
             return not anchor.is_misspelt  # the report ends where the category should stand
         return self._is_cut_off(anchor)
 
     def _is_cut_off(self, anchor: _Anchor) -> bool:
         """Whether the report ends in the middle of the word behind BI-RADS."""
         words = self.tokens.words
-        rest = [word for word in words[anchor.last :] if word != "-"]
-        if not 0 < len(rest) <= 2 or not rest[-1].isalpha() or self.tokens.roles[len(words) - 1] & CONNECTOR:
+        rest = [word for word in words[anchor.last : anchor.last + 4] if word != "-"]
+        if (
+            anchor.last + 4 < len(words)
+            or not 0 < len(rest) <= 2
+            or not rest[-1].isalpha()
+            or self.tokens.roles[len(words) - 1] & CONNECTOR
+        ):
             return False
         known = self.tokens.language.singles
         return any(word.startswith(rest[-1]) and bits & CONNECTOR for word, bits in known.items())
@@ -612,17 +634,20 @@ class _Finder:
         begin = max(begin, section.start)
         near = max(begin, min(done, first), first - REACH)
         around = max(near, first - 8)
+        status = self._status(anchor, value, first, section, begin, near, end)
+        is_asked = status is Status.OPEN and value.category is not None  # "4A? 4B?"
         return Mention(
             first=first,
             value=value.first,
             last=value.last,
-            category=value.category,
-            status=self._status(anchor, value, first, section, begin, near, end),
+            category=None if is_asked else value.category,
+            status=status,
             side=value.side,
             section=section,
             statement=(begin, end),
             is_sure=value.is_sure,
-            is_overall=tokens.has(ROLE["overall"], around, value.first),
+            is_overall=tokens.has(ROLE["overall"], around, value.first)
+            or tokens.has(ROLE["overall"], begin, min(begin + 2, first)),
             is_combined=tokens.has(ROLE["combined"], near, value.first),
             steps=_steps(value),
             is_formal=self._is_formal(begin, first),
@@ -631,11 +656,20 @@ class _Finder:
                 max(done if done <= first else 0, section.start, tokens.line(first)[0]), first, value
             ),
             lesion=self._lesion(first, value),
+            is_of_finding=tokens.has(ROLE["lesion"], max(tokens.line(first)[0], section.body), first),
         )
 
     def _is_formal(self, begin: int, first: int) -> bool:
         tokens = self.tokens
-        passed = ROLE["fillers"] | ROLE["breast"] | ROLE["overall"] | CONNECTOR | ROLE["current"] | ROLE["combined"] | MODALITY
+        passed = (
+            ROLE["fillers"]
+            | ROLE["breast"]
+            | ROLE["overall"]
+            | CONNECTOR
+            | ROLE["current"]
+            | ROLE["combined"]
+            | MODALITY
+        )
         return all(
             tokens.roles[i] & passed or not tokens.words[i].isalpha() or tokens.sides_in(i, i + 1) or i in tokens.inner
             for i in range(max(tokens.line(first)[0], begin), first)
@@ -644,9 +678,17 @@ class _Finder:
     def _modality(self, begin: int, first: int, value: Value) -> int:
         """The modality that was named last before a place, or between the word BI-RADS and its value."""
         tokens = self.tokens
+        above = tokens.words[max(0, begin - 2) : begin]
+        if above == [":", "\n"] or (above[1:] == ["\n"] and self._is_wrapped(begin - 1, first)):
+            begin = max(tokens.line(begin - 2)[0], begin - REACH)  # the label stands on the line above
         inside = tokens.last(MODALITY, first, value.first)
         place = inside if inside is not None else tokens.last(MODALITY, begin, first)
         return 0 if place is None else tokens.roles[place] & MODALITY
+
+    def _is_wrapped(self, end: int, first: int) -> bool:
+        """Whether a long line ends right before the word BI-RADS, which begins the next one."""
+        tokens = self.tokens
+        return end + 1 == first and tokens.starts[end] - tokens.starts[tokens.line(end)[0]] >= SHORT_LINE
 
     def _lesion(self, first: int, value: Value) -> str:
         """What tells one lesion from another: its number, its place on the clock, or the number of the list item."""
@@ -658,18 +700,29 @@ class _Finder:
                 j = i + 1
                 while (j < first and words[j] in "#.(") or (j < first and words[j] in ("nr", "no")):
                     j += 1
-                is_number = j < first and (words[j] in "abcde" or (words[j].isdigit() and len(words[j]) == 1))
+                is_number = j < first and len(words[j]) == 1 and (words[j].isdigit() or words[j] in "abcde")
                 is_measure = j + 1 < len(words) and tokens.roles[j + 1] & ROLE["units"]
                 if is_number and not is_measure and not _is_clock(tokens, j):
                     return f"lesion {words[j]}"
         for i in range(first - 1, begin - 1, -1):
             if words[i].isdigit() and _is_clock(tokens, i):
                 return f"clock {words[i]}"
+        for _ in range(6):
+            item = self._item(line, first)
+            if item or line < 2 or tokens.line(line - 1)[0] == line - 1:
+                return item
+            line = tokens.line(line - 1)[0]
+        return ""
+
+    def _item(self, line: int, end: int) -> str:
+        """The number of the list item that a line begins with."""
+        words = self.tokens.words
         item = line
-        while item < first and words[item] in "-*(#":
+        while item < end and words[item] in "-*(#":
             item += 1
-        if item + 1 < first and words[item + 1] in ".):" and (words[item].isdigit() or words[item] in "abcde"):
-            return f"item {words[item]}"
+        if item + 1 < end and words[item + 1] in ".):":
+            is_number = words[item].isdigit() or (len(words[item]) == 1 and words[item] in "abcde")
+            return f"item {words[item]}" if is_number else ""
         return ""
 
     # ------------------------------------------------------------------------------
@@ -694,13 +747,13 @@ class _Finder:
             return Status.HISTORY
         if value.category is None or self.tokens.words[value.last : value.last + 1] == ["?"]:
             return Status.OPEN
-        if self._is_dated(value, near, first, end):
+        if self._is_dated(value, near, first, end) or self._weak_cue(near, first, ROLE["provisional"]) is not None:
             return Status.DATED
         return Status.CURRENT
 
     def _is_explained(self, anchor: _Anchor, value: Value) -> bool:
         tokens = self.tokens
-        if tokens.has(ROLE["plural_category_words"], anchor.first, value.first):
+        if tokens.has(ROLE["plural_category_words"], anchor.first, value.first) and value.side is Side.UNSTATED:
             return True
         return (
             value.last < len(tokens)
@@ -790,6 +843,8 @@ class _Finder:
         tokens, roles, words = self.tokens, self.tokens.roles, self.tokens.words
         strong, weak, medium = ROLE["history.strong"], ROLE["history.weak"], ROLE["history.medium"]
         cue = tokens.last(strong, near, first)
+        if cue is not None and tokens.has(ROLE["negation"], max(near, cue - 5), cue):
+            cue = None  # "a new asymmetry not covered by the outside study"
         now = tokens.last(ROLE["current"], near, first)
         is_known = value.category is Category.KNOWN_MALIGNANCY  # "known" is what a 6 says
         weak_cue = self._weak_cue(near, first, strong if is_known else strong | weak)

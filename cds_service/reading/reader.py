@@ -51,8 +51,11 @@ class ReportReader:
         )
 
     def reading(self, text: Text, language_tag: str = "") -> Reading:
-        """The reading of one text, in the language that its words tell."""
-        return assess(text, self.languages.detected(text.words, language_tag))
+        """The reading of one text, in the language that its words tell; where they leave a doubt, in the first one in
+        which it says something."""
+        readings = (assess(text, language) for language in self.languages.likely(text.words, language_tag))
+        first = next(readings)
+        return next((each for each in (first, *readings) if each.deciding or each.disputed), first)
 
 
 def _texts(documents: Sequence[Document]) -> tuple[list[_Part], list[Gap]]:

@@ -45,6 +45,18 @@ class Sections:
     def __init__(self, tokens: Tokens) -> None:
         self.all = _with_ends(tokens, _headings(tokens))
         self._starts = [section.start for section in self.all]
+        self._by_addendum: dict[int, list[Section]] = {}
+        for section in self.all:
+            self._by_addendum.setdefault(section.addendum, []).append(section)
+
+    @property
+    def addenda(self) -> list[int]:
+        """The ranks of the addenda, from the earliest."""
+        return sorted(self._by_addendum.keys() - {0})
+
+    def of_addendum(self, rank: int) -> list[Section]:
+        """The parts of one addendum."""
+        return self._by_addendum[rank]
 
     def at(self, i: int) -> Section:
         """The part that a token belongs to."""
@@ -115,7 +127,10 @@ def _reader(tokens: Tokens, first: int, end: int) -> _Heading | None:
     colon = next((i for i in range(first, min(end, first + 24)) if _is_colon(tokens, i)), None)
     for i in range(first, colon or first):
         for phrase, kind in tokens.language.headings.get(tokens.words[i], ()):
-            if kind in (("preliminary", "final") if i > first else ("preliminary",)) and tuple(tokens.words[i : i + len(phrase)]) == phrase:
+            if (
+                kind in (("preliminary", "final") if i > first else ("preliminary",))
+                and tuple(tokens.words[i : i + len(phrase)]) == phrase
+            ):
                 return _Heading(kind, first, (colon or first) + 1, (i + len(phrase), colon or first))
     return None
 
@@ -158,6 +173,8 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
             i += 1
             continue
         break
+    if i >= end and is_line and kind in ("addendum", "original"):
+        return end
     if i >= end:
         has_words = any(words[j].isalpha() for j in range(behind, end)) and not _only_side(tokens, behind, end)
         return None if not is_line or has_words else i
@@ -273,7 +290,12 @@ def _number(tokens: Tokens, begin: int, end: int) -> int | None:
     words = tokens.words
     if begin < end and words[begin] in "#-(":
         begin += 1
-    if begin < end and words[begin] in "abcde" and (begin + 1 >= end or not words[begin + 1].isalpha()):
+    if (
+        begin < end
+        and len(words[begin]) == 1
+        and words[begin] in "abcde"
+        and (begin + 1 >= end or not words[begin + 1].isalpha())
+    ):
         return ord(words[begin])
     if begin >= end or not words[begin].isdigit() or len(words[begin]) > 2:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..core.vocabulary import Category, Side
-from .language import ANY_SIDE, BIRADS, MODALITY, ROLE
+from .language import BIRADS, MODALITY, ROLE
 from .mentions import Mention, Status
 from .sections import Sections
 from .tokens import Tokens
@@ -16,6 +16,9 @@ from .values import Value, value_at
 _BOX = re.compile(r"\[ ?([x*\x02])? ?\]|\( ?([x*\x02])? ?\)|([\x01\x02])|^[ \t]*(x)(?= )")
 _GAP = re.compile(r"\t|\|| {2,}")
 _HAS_BOX = re.compile(r"[\[(\x01\x02*<_]|^[ \t]*x ")
+_FLAG = re.compile(r"\b([0-6][abc]?):([ny])\b")
+_LONGEST = 1000
+"""A line longer than this is no row of a table or a form."""
 _LONG = 70
 """A line longer than this is no item of a list."""
 ROWS = 14
@@ -79,6 +82,8 @@ class _Layout:
                     continue
                 if self._scale(line):
                     continue
+            if ":n" in line.words and self._flags(line):
+                continue
             if _GAP.search(line.words):
                 cells = self._cells(line)
                 if len(cells) > 1 and self._row(line, cells):
@@ -91,7 +96,9 @@ class _Layout:
         start = 0
         for words in self.tokens.text.folded.split("\n"):
             end = start + len(words)
-            if words and (end - start < _LONG or _GAP.search(words) or _HAS_BOX.search(words)):
+            if words and (
+                end - start < _LONG or (end - start < _LONGEST and (_GAP.search(words) or _HAS_BOX.search(words)))
+            ):
                 yield _Line(start, words, self.tokens.at(start), self.tokens.at(end))
             start = end + 1
 
@@ -130,6 +137,7 @@ class _Layout:
     def _by_side(self, line: _Line, cells: Sequence[_Cell]) -> bool:
         """A row of categories below columns of sides; an empty cell, or one such as N/A, gives none."""
         columns = self.side_columns
+        cells = [cell for cell in cells if not self._is_category_label(cell)]  # the label may stand in each column
         found = False
         for number, cell in enumerate(cells):
             side = columns[number][1] if len(cells) == len(columns) else _nearest(columns, cell.column)
@@ -208,10 +216,28 @@ class _Layout:
                 self._add(line, value, side)
                 self.list_left = 4
                 return
+            if self._sides_in_a_row(line):
+                return
         if self._announces(line):
             self.list_left = 5
         elif self.list_left > 0 and tokens.has(ROLE["density"], line.first, line.last):
             self.list_left = 0
+
+    def _sides_in_a_row(self, line: _Line) -> bool:
+        """Both breasts in one line: `Right: 1. Left: 4A, oval mass`."""
+        tokens = self.tokens
+        found: list[tuple[Value, Side]] = []
+        for _, i, side in tokens.sides_in(line.first, line.last):
+            while i < line.last and (tokens.roles[i] & ROLE["breast"] or tokens.words[i] in ":=-"):
+                i += 1
+            value = value_at(tokens, i) if tokens.words[i - 1] in ":=-" else None
+            if value is not None and value.category is not None:
+                found.append((value, side))
+        if {side for _, side in found} != {Side.LEFT, Side.RIGHT}:
+            return False
+        for value, side in found:
+            self._add(line, value, side)
+        return True
 
     def _announces(self, line: _Line) -> bool:
         """Whether a short line names the category of what follows and holds none itself."""
@@ -332,6 +358,18 @@ class _Layout:
         named = {side for _, _, side in self.tokens.sides_in(line.first, self.tokens.at(line.start + box.start()))}
         return named.pop() if len(named) == 1 else Side.UNSTATED
 
+    def _flags(self, line: _Line) -> bool:
+        """A code for each category with yes or no behind it: `0:N 1:Y 2:N`."""
+        flags = list(_FLAG.finditer(line.words))
+        if len(flags) < 3 or not self.tokens.has(BIRADS | ROLE["category_words"], line.first, line.last):
+            return False
+        self.laid.choices.append((line.first, line.last))
+        for flag in flags:
+            value = value_at(self.tokens, self.tokens.at(line.start + flag.start()))
+            if flag[2] == "y" and value is not None:
+                self._add(line, value, self._row_side(line, flag))
+        return True
+
     def _scale(self, line: _Line) -> bool:
         """A printed scale on which one value is bracketed: `0  1  [2]  3  4  5  6`."""
         tokens, words = self.tokens, self.tokens.words
@@ -407,6 +445,3 @@ def ticked_side(tokens: Tokens) -> Side | None:
         return None
     only = ticked.pop()
     return only if only in (Side.LEFT, Side.RIGHT) and only.opposite in empty else None
-
-
-__all__ = ["ANY_SIDE", "Laid", "laid_out", "ticked_side"]

@@ -55,7 +55,7 @@ _FOLD = {
 
 def fold(text: str) -> str:
     """Lower case ASCII of the same length: accents gone, dashes and blanks plain, anything unknown a question mark."""
-    return text.translate(_FOLD).encode("ascii", "replace").decode("ascii")
+    return text.replace("\r\n", " \n").translate(_FOLD).encode("ascii", "replace").decode("ascii")
 
 
 _PIECE = re.compile(r"[ \t]*(?:[a-z]+|[0-9]+|.)|\n")
@@ -72,9 +72,12 @@ def lexed(folded: str) -> list[str]:
     return [piece.lstrip(" \t") for piece in pieces(folded)]
 
 
-_NEW_ITEM = re.compile(r"[ \t]*(?:[-*+#>=_]|\(?\d{1,2}[.)]\s|\[|\(\s?\)|\(x\)|[a-z][\w /&()'-]{0,40}:|$)")
+_NEW_ITEM = re.compile(
+    r"[ \t]*(?:[-*+#>=_]|\(?\d{1,2}[.)]\s|\[|\(\s?\)|\(x\)|[a-z][\w /&().,#'-]{0,40}:|[a-z]{1,2}[ ]{0,2}-\s"
+    r"|(?:addend|nachtrag|aanvull|adend|aditam|rectific|corrig|errat)[a-z]{0,6}\b|$)"
+)
 _ENDS_STATEMENT = re.compile(r"[.:;!?|]\s*$")
-_LEADER = re.compile(r"\.{4,}(?=[ \t]*[^\s.])|(?<=\s)\.{2,3}(?=\s)")
+_LEADER = re.compile(r"(?<![:=] )(?<![:=])\.{4,}(?=[ \t]*[^\s.])|(?<=\s)\.{2,3}(?=\s)")
 _PAGE_NUMBER = (
     r"(?:page|seite|pagina|pag\.?|p\.|blatt)[ \t]{1,3}\d{1,3}(?:[ \t]{0,3}(?:/|of|von|de|di|van|sur)[ \t]{0,3}\d{1,3})?"
 )
@@ -84,9 +87,12 @@ _PAGE = re.compile(
     rf"(?:[^\n]{{0,90}}\n){{0,2}}?(?:[^\n]{{0,90}}?{_PAGE_NUMBER}[ \t-]*\n)\s*"
     rf"|\n[ \t-]*{_PAGE_NUMBER}[ \t-]*\n\s*"
 )
+_DIVIDED = re.compile(r"-[ \t]*\n")
 _HYPHENATED = re.compile(r"([a-z]{2,})-[ \t]*\n[ \t]*([a-z]+)")
 SHORT_LINE = 42
 """A line shorter than this was ended on purpose, unless the next one goes on in lower case."""
+WIDEST = 132
+"""Characters of the widest line that a printer or a terminal wraps."""
 DICTATED = 3
 """As many punctuation marks as words tell a dictation that nobody has punctuated."""
 
@@ -123,14 +129,15 @@ class Text:
             return text
         if any(word in text for word in _PAGE_WORDS):
             text = _PAGE.sub(lambda match: " " * len(match.group()), text)
-        if "-\n" in text or "- \n" in text:
+        if _DIVIDED.search(text):
             text = _HYPHENATED.sub(self._joined, text)
         lines = text.split("\n")
+        width = _wrap_width(lines)
         parts = []
         place = 0
         for line, following in itertools.pairwise(lines):
             place += len(line) + 1
-            parts += [line, " " if self._is_wrap(line, following, place) else "\n"]
+            parts += [line, " " if self._is_wrap(line, following, place, width) else "\n"]
         return "".join((*parts, lines[-1]))
 
     def _joined(self, match: re.Match[str]) -> str:
@@ -139,7 +146,7 @@ class Text:
             return match.group()
         return (match[1] + match[2]).ljust(len(match.group()))
 
-    def _is_wrap(self, line: str, following: str, start: int) -> bool:
+    def _is_wrap(self, line: str, following: str, start: int, width: int) -> bool:
         bare = line.strip()
         if not bare or "\t" in line or "\t" in following or "   " in bare or "   " in following.strip():
             return False
@@ -148,8 +155,24 @@ class Text:
         first = self.original[start + len(following) - len(following.lstrip()) : start + len(following)][:1]
         if first.islower():
             return not bare.endswith(":")
+        if width and _is_full(line, following, width) and len(following) >= SHORT_LINE:
+            return not bare.endswith(":")
         return len(line) >= SHORT_LINE and not _ENDS_STATEMENT.search(line)
 
     def quoted(self, start: int, end: int) -> str:
         """What stands between two offsets, as a person reads it."""
         return " ".join(self.original[start:end].split())
+
+
+def _wrap_width(lines: Sequence[str]) -> int:
+    """The width at which the lines of a text were wrapped; 0 where they were not."""
+    width = max((len(line.rstrip()) for line in lines), default=0)
+    if not SHORT_LINE <= width <= WIDEST:
+        return 0
+    full = sum(_is_full(line, following, width) for line, following in itertools.pairwise(lines))
+    return width if full > 1 else 0
+
+
+def _is_full(line: str, following: str, width: int) -> bool:
+    """Whether the first word of the next line would not have fitted."""
+    return bool(following.strip()) and len(line.rstrip()) + 1 + len(following.split(maxsplit=1)[0]) > width

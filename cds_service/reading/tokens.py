@@ -22,6 +22,7 @@ from .language import (
 from .text import DICTATED, Text, pieces
 
 _LEFT, _RIGHT = ROLE["sides.left"], ROLE["sides.right"]
+_BOTH = ROLE["sides.both"]
 _OTHER, _IGNORED, _ANDS, _BREAST = ROLE["sides.other"], ROLE["ignored"], ROLE["ands"], ROLE["breast"]
 _ABBREVIATION = ROLE["abbreviations"]
 _BIRADS_WORDS = frozenset(
@@ -29,6 +30,8 @@ _BIRADS_WORDS = frozenset(
 )
 _COMPOUND = 10
 """A word longer than this may be a compound, as in Dutch and German: "Vergrößerungsmammographie"."""
+LONGEST = 200
+"""Tokens that the longest statement has."""
 _SHORT = 5
 """Longest abbreviation that is told by the small letter behind its full stop alone."""
 
@@ -76,10 +79,11 @@ class Tokens:
         self._lex(text.pieces if punctuated is None else pieces(punctuated))
         self._find_phrases()
         self._find_sides()
-        breaks = [i for i, word in enumerate(self.words) if word in _BREAKS]
+        within = {i for first, end, _ in self.sides for i in range(first + 1, end + self._goes_on(end))}
+        breaks = [i for i, word in enumerate(self.words) if word in _BREAKS and i not in within]
         self.lines = [-1, *(i for i in breaks if self.words[i] == "\n"), len(self.words)]
         """The line ends, with one before the first line."""
-        self.stops = [-1, *(i for i in breaks if self._is_stop(i)), len(self.words)]
+        self.stops = self._bounded([-1, *(i for i in breaks if self._is_stop(i)), len(self.words)])
         """The ends of statements, with one before the first."""
 
     # ------------------------------------------------------------------------------
@@ -91,6 +95,8 @@ class Tokens:
         if "" in words:  # blanks at the end of a line
             kept = [i for i, word in enumerate(words) if word]
             words, ends = [words[i] for i in kept], [ends[i] for i in kept]
+        while words and words[-1] == "\n":
+            del words[-1], ends[-1]
         self.words, self.ends = words, ends
         self.starts = list(map(sub, ends, map(len, words)))
         get = self.language.singles.get
@@ -121,7 +127,8 @@ class Tokens:
                         self.roles[i] |= roles
                     break
         if any(
-            word in ("bi", "b") or (word[0] == "b" and is_misspelt(word)) for word in self.text.words - _BIRADS_WORDS
+            word in ("bi", "irads") or (word[0] == "b" and is_misspelt(word))
+            for word in self.text.words - _BIRADS_WORDS
         ):
             for i, word in enumerate(words):
                 if word[0] == "b" and not self.roles[i] & BIRADS:
@@ -162,7 +169,9 @@ class Tokens:
         before, behind = original[start - 1 : start], original[end : end + 2]
         if before in ("/", ".", "-", "'") and start > 1 and original[start - 2].isalnum():
             return False
-        return not (behind[:1].isalnum() or behind[:1] in ("/", "-", "'") or (behind[:1] == "." and behind[1:].isalnum()))
+        return not (
+            behind[:1].isalnum() or behind[:1] in ("/", "-", "'") or (behind[:1] == "." and behind[1:].isalnum())
+        )
 
     def _paired(self, found: list[tuple[int, int, Side]]) -> list[tuple[int, int, Side]]:
         """`right and left breast` names both."""
@@ -171,7 +180,7 @@ class Tokens:
             last = merged[-1] if merged else None
             if last is not None and {last[2], each[2]} == {Side.LEFT, Side.RIGHT} and each[0] - last[1] <= 4:
                 between = [i for i in range(last[1], each[0]) if not self.roles[i] & _BREAST]
-                if between and all(self.roles[i] & _ANDS or self.words[i] in "/&+" for i in between):
+                if between and all(self.roles[i] & _ANDS or self.words[i] in "/&+\n" for i in between):
                     merged[-1] = (last[0], each[1], Side.BOTH)
                     continue
             merged.append(each)
@@ -181,6 +190,8 @@ class Tokens:
         """Whether a mark ends a statement: not the full stop of an abbreviation or within a number."""
         if self.words[i] != "." or i == 0:
             return True
+        if i in self.inner and i + 1 < len(self.words) and self.roles[i + 1] & BIRADS and self.roles[i - 1] & _BOTH:
+            return True  # "calcs bilat. BI-RADS 2"
         if i in self.inner or (i + 1 < len(self.words) and self.starts[i + 1] == self.ends[i]):
             return False
         if i + 1 == len(self.words) or self.words[i + 1] == "\n":
@@ -189,6 +200,22 @@ class Tokens:
             return False
         following = self.text.original[self.starts[i + 1]]
         return not (following.islower() and len(self.words[i - 1]) <= _SHORT and self.words[i - 1].isalpha())
+
+    def _goes_on(self, i: int) -> bool:
+        """Whether a line ends between a side and the word for the breast."""
+        return self.words[i : i + 1] == ["\n"] and i + 1 < len(self.words) and bool(self.roles[i + 1] & _BREAST)
+
+    def _bounded(self, stops: list[int]) -> list[int]:
+        """Statements that no sentence is as long as are divided, at a comma if there is one, so that whatever looks
+        through the statement of a mention takes a bounded time."""
+        result = stops[:1]
+        for stop in stops[1:]:
+            while stop - result[-1] > LONGEST:
+                limit = result[-1] + LONGEST
+                comma = next((i for i in range(limit, limit - LONGEST // 2, -1) if self.words[i] == ","), limit)
+                result.append(comma)
+            result.append(stop)
+        return result
 
     # ------------------------------------------------------------------------------
     # Asking
