@@ -115,6 +115,7 @@ def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> 
 # --------------------------------------------------------------------------------------
 # Settling
 
+_COMBINED = 5
 _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
 
 
@@ -123,9 +124,9 @@ def _tier(each: Mention) -> int:
     the field of a form, then running text."""
     if each.section.kind == "preliminary":
         return 1
-    if each.is_combined and not _is_of_whole(each):
-        return 5
-    is_single = each.section.kind == "findings" and each.modality  # the reading of one modality only
+    if (each.is_combined or (each.is_overall and each.is_tabulated)) and not _is_of_whole(each):
+        return _COMBINED
+    is_single = each.modality and each.section.kind == "findings"  # the reading of one modality only
     return (
         4
         if each.is_tabulated or each.is_overall or (each.is_formal and not is_single)
@@ -146,7 +147,7 @@ def _of(part: Sequence[Mention], side: Side) -> list[Mention]:
 def _combined(part: Sequence[Mention]) -> Sequence[Mention]:
     """What combines readings or modalities replaces them, apart from what was only said of the other breast. A combined
     category of the whole examination settles which modality counts where they differ."""
-    joint = [each for each in part if _tier(each) == 5 and each.category is not None]
+    joint = [each for each in part if _tier(each) == _COMBINED and each.category is not None]
     if joint:
         sides = {side for each in joint for side in each.side.breasts or Side.BOTH.breasts}
         return [
@@ -188,7 +189,7 @@ def _without_running_text(part: Sequence[Mention]) -> list[Mention]:
     if best < 4:
         return list(part)
     worst = max((each.category.severity for each in whole if each.category and _tier(each) == best), default=0)
-    is_now = any(each.is_now or _tier(each) == 5 for each in whole if _tier(each) == best)
+    is_now = any(each.is_now or _tier(each) > 4 for each in whole if _tier(each) == best)
     return [
         each
         for each in part
@@ -344,7 +345,9 @@ class _State:
             if not sides:
                 sides = self._named_sides([(0, len(self.tokens))])
             return sides.pop() if len(sides) == 1 else None
-        if len(sides) != 1 or any(side is Side.BOTH for _, _, side in self.tokens.sides):
+        if len(sides) != 1 or any(
+            side not in sides for place, _, side in self.tokens.sides if self.sections.at(place).kind != "history"
+        ):
             return None
         return sides.pop()
 
@@ -536,7 +539,7 @@ def _category(mention: Mention | None) -> Category | None:
 def _fits(whole: Category, worst: Category) -> bool:
     """Whether an overall category can stand beside those of the breasts: it is the worst of them, or says the same
     less precisely, or speaks of a breast that has none of its own."""
-    return whole.agrees_with(worst) or whole.severity > worst.severity
+    return whole is Category.KNOWN_MALIGNANCY or whole.agrees_with(worst) or whole.severity > worst.severity
 
 
 def _agreed(stated: Sequence[Mention]) -> Mention | None:

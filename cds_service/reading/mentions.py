@@ -648,7 +648,8 @@ class _Finder:
             is_sure=value.is_sure,
             is_overall=tokens.has(ROLE["overall"], around, value.first)
             or tokens.has(ROLE["overall"], begin, min(begin + 2, first)),
-            is_combined=tokens.has(ROLE["combined"], near, value.first),
+            is_combined=tokens.has(ROLE["combined"], near, value.first)
+            or tokens.has(ROLE["combined"], section.start, section.body),
             steps=_steps(value),
             is_formal=self._is_formal(begin, first),
             is_now=tokens.has(ROLE["current"], near, value.first),
@@ -763,10 +764,16 @@ class _Finder:
 
     def _begins_scale(self, value: Value) -> bool:
         """Whether a 0 or a 1 is the first step of a scale that is explained: 0 ..., 1 ..., 2 ..., 3 ..."""
-        if value.category not in (Category.INCOMPLETE, Category.NEGATIVE):
-            return False
         words = self.tokens.words
         place = value.last
+        if value.category is Category.LOW_SUSPICION:
+            letters = (i for i in range(place, min(len(words) - 1, place + 24)) if words[i : i + 2] == ["4", "b"])
+            second = next(letters, None)
+            return second is not None and any(
+                words[i : i + 2] == ["4", "c"] for i in range(second + 3, min(len(words) - 1, second + 24))
+            )
+        if value.category not in (Category.INCOMPLETE, Category.NEGATIVE):
+            return False
         for step in range(int(value.category) + 1, int(value.category) + 4):
             digits = (
                 i for i in range(place, min(len(words) - 1, place + 24)) if words[i].isdigit() and words[i + 1] != "%"
@@ -829,7 +836,7 @@ class _Finder:
         for i in range(first - 1, max(begin, first - 6) - 1, -1):
             if words[i] in ".,;:\n":
                 break
-            if roles[i] & ROLE["conditional_near"] and i not in tokens.inner:
+            if roles[i] & ROLE["conditional_near"] and i not in tokens.inner and not roles[i] & ROLE["should_read"]:
                 return True
         behind = value.last
         for i in range(behind, min(end, behind + 3)):
@@ -907,12 +914,12 @@ class _Finder:
             elif not (words[i] in "(,-." or i in tokens.inner):
                 break
             i += 1
-        if i < end and _is_date(tokens, i) and (announced or words[i - 1] == "("):
+        if i < end and is_date(tokens, i) and (announced or words[i - 1] == "("):
             return True
         for i in range(first - 1, max(near, first - 6) - 1, -1):
-            if _is_date(tokens, i):
-                return ":" not in words[i + 1 : first] or words[i + 1] == ":"
-            if words[i] == "," and not (i == first - 1 and _is_date(tokens, i - 1)):
+            if is_date(tokens, i):
+                return True
+            if words[i] == "," and not (i == first - 1 and is_date(tokens, i - 1)):
                 return False
         return False
 
@@ -1073,7 +1080,7 @@ def _is_clock(tokens: Tokens, i: int) -> bool:
     return bool((i + 1 < len(words) and tokens.roles[i + 1] & role) or (i and tokens.roles[i - 1] & role))
 
 
-def _is_date(tokens: Tokens, i: int) -> bool:
+def is_date(tokens: Tokens, i: int) -> bool:
     """Whether a token begins or ends a date: a year, a month's name, or numbers with dots, slashes or dashes."""
     word = tokens.words[i]
     if tokens.roles[i] & ROLE["months"]:
@@ -1083,6 +1090,8 @@ def _is_date(tokens: Tokens, i: int) -> bool:
     if len(word) == 4 and word[:2] in ("19", "20"):
         return True
     parts = tokens.words[i : i + 5]
+    if len(parts) > 2 and parts[1] in "./-" and parts[2].isdigit() and len(parts[2]) == 4:
+        return True  # month and year
     if len(parts) == 5 and parts[1] in "./-" and parts[3] in "./-" and parts[2].isdigit() and parts[4].isdigit():
         return True
     parts = tokens.words[max(0, i - 4) : i + 1]

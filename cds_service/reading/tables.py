@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..core.vocabulary import Category, Side
-from .language import BIRADS, MODALITY, ROLE
-from .mentions import Mention, Status
+from .language import ACR, BIRADS, MODALITY, ROLE
+from .mentions import Mention, Status, is_date
 from .sections import Sections
 from .tokens import Tokens
 from .values import Value, value_at
@@ -128,7 +128,7 @@ class _Layout:
             return True
         if self.rows_left <= 0:
             return False
-        if self.side_columns and self._is_category_label(cells[0]):
+        if self.side_columns and (self._is_category_label(cells[0]) or self._are_named(cells[1:], values[1:])):
             return self._by_side(line, cells[1:])
         if self.category_column is not None:
             return self._by_row(line, cells, values)
@@ -147,6 +147,13 @@ class _Layout:
                 found = True
         return found
 
+    def _are_named(self, cells: Sequence[_Cell], values: Sequence[Value | None]) -> bool:
+        """Whether each cell says itself that it is a category: `Mammography | BI-RADS 2 | BI-RADS 4`."""
+        role = BIRADS | ACR | ROLE["category_words"]
+        return all(
+            value and self.tokens.has(role, cell.first, cell.last) for cell, value in zip(cells, values, strict=True)
+        )
+
     def _by_row(self, line: _Line, cells: Sequence[_Cell], values: Sequence[Value | None]) -> bool:
         column, number = self.category_column or (0, 0)
         place = number
@@ -159,7 +166,14 @@ class _Layout:
         if not sides:
             named = {side for _, _, side in self.tokens.sides_in(line.first, cells[place].first)}
             sides = [named.pop()] if len(named) == 1 else []
-        self._add(line, value, sides[0] if len(sides) == 1 else Side.UNSTATED, lesion=f"row {line.first}")
+        is_dated = any(is_date(self.tokens, cell.first) for cell in cells)
+        self._add(
+            line,
+            value,
+            sides[0] if len(sides) == 1 else Side.UNSTATED,
+            lesion=f"row {line.first}",
+            status=Status.DATED if is_dated else Status.CURRENT,
+        )
         return True
 
     def _side(self, cell: _Cell) -> Side | None:
@@ -189,7 +203,9 @@ class _Layout:
         tokens = self.tokens
         i = cell.first
         while i < cell.last and (
-            tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner or tokens.words[i] in ":-=*_."
+            tokens.roles[i] & (BIRADS | ACR | ROLE["category_words"])
+            or i in tokens.inner
+            or tokens.words[i] in ":-=*_."
         ):
             i += 1
         value = value_at(tokens, i) if i < cell.last else None
@@ -392,7 +408,7 @@ class _Layout:
 
     # ------------------------------------------------------------------------------
 
-    def _add(self, line: _Line, value: Value, side: Side, lesion: str = "") -> None:
+    def _add(self, line: _Line, value: Value, side: Side, lesion: str = "", status: Status = Status.CURRENT) -> None:
         tokens = self.tokens
         modality = tokens.first(MODALITY, line.first, line.last)
         self.laid.mentions.append(
@@ -401,7 +417,7 @@ class _Layout:
                 value=value.first,
                 last=value.last,
                 category=value.category,
-                status=Status.CURRENT,
+                status=status,
                 side=side,
                 section=self.sections.at(value.first),
                 statement=(line.first, line.last),
