@@ -33,10 +33,15 @@ check: $(VENV)/.dev ## Checks style, types, import directions, dependencies, the
 	@$(BIN)/deptry --no-ansi .
 	@$(BIN)/cds-service check-cards
 	@$(BIN)/python -m tests.spec.write_ledger --check
+	@$(BIN)/python -m tests.reading.write_evidence --check
 
 .PHONY: ledger
 ledger: $(VENV)/.dev ## Writes docs/conformance.md from the requirements and the tests that check them
 	@$(BIN)/python -m tests.spec.write_ledger
+
+.PHONY: evidence
+evidence: $(VENV)/.dev ## Writes docs/report-reading.md: how the labelled reports are read
+	@$(BIN)/python -m tests.reading.write_evidence
 
 .PHONY: fix
 fix: $(VENV)/.dev ## Formats the code and repairs what can be repaired
