@@ -88,7 +88,10 @@ SWAPS = {
     "fr": {"droit": "gauche", "droite": "gauche", "sd": "sg", "d": "g"},
     "pt": {"direita": "esquerda", "direito": "esquerdo", "md": "me", "d": "e", "dir": "esq"},
     "it": {"destra": "sinistra", "destro": "sinistro", "dx": "sn", "d": "s"},
-    "nl": {"rechts": "links", "rechter": "linker", "rechterborst": "linkerborst", "rechtermamma": "linkermamma", "re": "li"},
+    "nl": {
+        "rechts": "links", "rechter": "linker", "rechterborst": "linkerborst", "rechtermamma": "linkermamma",
+        "re": "li",
+    },
 }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from cds_service.reading.text import Text
 HOSTILE = [
     "BI-RADS 4 ", "BI-RADS ", "category ", "[x] 4A [ ] 4B\n", "BI-RADS 3 BI-RADS 4A ", "Addendum 2\n", "Right:\n",
     "no BI-RADS 4 or ", "BI-RADS pending ", "b irads ", "____", "right left ", "( ", "BI-RADS | Right | Left\n",
-    "page 1 of 2\n\n", "BI-\n", "impression: ", "respectively BI-RADS 3, 4 ", "the other breast BI-RADS 2 ", "4/", "....  ",
+    "page 1 of 2\n\n", "BI-\n", "impression: ", "respectively BI-RADS 3, 4 ", "the other breast BI-RADS 2 ",
+    "4/", "....  ",
 ]  # fmt: skip
 
 

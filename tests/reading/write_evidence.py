@@ -25,8 +25,8 @@ FILES = {
 INTRODUCTION = """\
 # How reports are read
 
-Every labelled report text of `tests/fixtures/reports`, read by the service. `make evidence` writes this page anew; `make check` fails while it
-is stale. What the measures mean and what the figures cannot tell stands in [clinical evidence](clinical-evidence.md).
+Every labelled report text of `tests/fixtures/reports`, read by the service. `make evidence` writes this page anew;
+`make check` fails while it is stale. What the measures mean and what the figures cannot tell stands in [clinical evidence](clinical-evidence.md).
 """
 
 
