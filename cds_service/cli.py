@@ -131,7 +131,7 @@ def read(report: IO[bytes]) -> None:
 
     reader = ReportReader(knowledge.load(_settings().cards).languages)
     try:
-        show(report.read(), media_type(Path(report.name)), reader, console)
+        show(report.read(), media_type(Path(getattr(report, "name", ""))), reader, console)
     except Unreadable as problem:
         raise click.ClickException(f"the document {problem}") from None
 
