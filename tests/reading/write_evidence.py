@@ -26,7 +26,8 @@ INTRODUCTION = """\
 # How reports are read
 
 Every labelled report text of `tests/fixtures/reports`, read by the service. `make evidence` writes this page anew;
-`make check` fails while it is stale. [Clinical evidence](clinical-evidence.md) says what the measures mean and what they cannot tell.
+`make check` fails while it is stale.
+[Clinical evidence](clinical-evidence.md) says what the measures mean and what they cannot tell.
 """
 
 
