@@ -215,8 +215,9 @@ class Languages:
         for word in words & self._weights.keys():
             for code, weight in self._weights[word]:
                 scores[code] += weight
-        least = max(scores.values()) - _DOUBT
-        close = sorted((code for code in scores if scores[code] >= least), key=scores.__getitem__, reverse=True)
+        rounded = {code: round(score, 6) for code, score in scores.items()}  # sums depend on the order of a set
+        least = max(rounded.values()) - _DOUBT
+        close = sorted((code for code in rounded if rounded[code] >= least), key=rounded.__getitem__, reverse=True)
         return [self.by_code[code] for code in close]
 
 

@@ -221,7 +221,7 @@ class _Finder:
                     break
                 i += 1
                 continue
-            if words[i : i + 2] == ["[", "<"]:
+            if words[i : i + 2] == ["[", "<"] or word in "{@":
                 return [], i, not anchor.is_bare  # a pick list in which nothing was picked
             if word in "([":
                 close = self._end_of_scale(i, limit)
@@ -860,7 +860,8 @@ class _Finder:
                 if words[i] in ".,;\n":
                     break
                 if roles[i] & medium and i not in tokens.inner:
-                    weak_cue = i
+                    if not roles[i - 1] & ROLE["negation"]:  # "no previous study"
+                        weak_cue = i
                     break
         if weak_cue is not None and (cue is None or weak_cue > cue):
             if now is None or now < weak_cue:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..core.vocabulary import Side
-from .language import ANY_SIDE, ROLE
+from .language import ANY_SIDE, BIRADS, ROLE
 from .tokens import Tokens
 
 _MARKS = frozenset("*_#=->[]|.(){}")
@@ -82,7 +82,7 @@ def _headings(tokens: Tokens) -> list[_Heading]:
         if heading is not None:
             found[heading.start] = heading
     for colon, word in enumerate(tokens.words):
-        if word == ":":
+        if word == ":" and _is_colon(tokens, colon):
             heading = _within_line(tokens, colon)
             if heading is not None:
                 found.setdefault(heading.start, heading)
@@ -169,15 +169,14 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
         if tokens.roles[i] & (ANY_SIDE | ROLE["breast"] | ROLE["fillers"]) or i in tokens.inner:
             i, has_label = i + 1, True
             continue
-        if word in ",*_#=.)/]-" or (word.isdigit() and kind in _DATED):
+        if word in ",*_#=.)/]-:" or (word.isdigit() and kind in _DATED):
             i += 1
             continue
         break
     if i >= end and is_line and kind in ("addendum", "original"):
         return end
     if i >= end:
-        has_words = any(words[j].isalpha() for j in range(behind, end)) and not _only_side(tokens, behind, end)
-        return None if not is_line or has_words else i
+        return i if is_line else None
     if not is_line:
         return None
     close = next((j for j in range(behind, end) if words[j] == "]"), None)
@@ -187,15 +186,6 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
         colon = next((j for j in range(behind, min(end, behind + 8)) if words[j] == ":"), None)
         return None if colon is None else colon + 1
     return _end_of_addendum(tokens, behind, end) if kind in ("addendum", "original") else None
-
-
-def _only_side(tokens: Tokens, begin: int, end: int) -> bool:
-    return all(
-        tokens.roles[i] & (ANY_SIDE | ROLE["breast"] | ROLE["fillers"])
-        or not tokens.words[i].isalpha()
-        or i in tokens.inner
-        for i in range(begin, end)
-    )
 
 
 def _end_of_addendum(tokens: Tokens, behind: int, end: int) -> int | None:
@@ -247,14 +237,35 @@ def _with_ends(tokens: Tokens, headings: Sequence[_Heading]) -> list[Section]:
         if side is Side.BOTH and kind not in ("assessment", "impression", "final"):
             side = Side.UNSTATED  # the name of an examination
         section = Section(kind, heading.start, heading.body, end, addendum, side)
-        if kind != "history":
+        last = sections[-1] if sections else None
+        if last is not None and side is Side.UNSTATED and last.end == heading.start and _is_empty(tokens, last):
+            section = replace(section, side=last.side)  # a field below the heading of its breast
+        if kind not in ("history", "legend"):
             sections.append(section)
             continue
-        limit = _end_of_history(tokens, heading, end)
+        limit = _end_of_history(tokens, heading, end) if kind == "history" else _end_of_paragraph(tokens, heading, end)
         sections.append(replace(section, end=limit))
         if limit < end:
             sections.append(Section("", limit, limit, end, addendum))
     return sections
+
+
+def _is_empty(tokens: Tokens, section: Section) -> bool:
+    return section.body > section.start and all(tokens.words[i] == "\n" for i in range(section.body, section.end))
+
+
+def _end_of_paragraph(tokens: Tokens, heading: _Heading, end: int) -> int:
+    """The blank line behind a legend, where something stands below it that is no further line of the scale."""
+    words, begin = tokens.words, heading.body
+    while True:
+        begin = next((i for i in range(begin, end) if words[i] != "\n"), end)
+        blank = next((i for i in range(begin, end - 1) if words[i] == words[i + 1] == "\n"), end)
+        below = next((i for i in range(blank, end) if words[i] != "\n"), end)
+        if below >= end:
+            return end
+        if not (tokens.roles[below] & (BIRADS | ROLE["category_words"]) or words[below].isdigit()):
+            return blank
+        begin = below
 
 
 def _end_of_history(tokens: Tokens, heading: _Heading, end: int) -> int:

@@ -69,6 +69,8 @@ class _Layout:
         self.side_columns: list[tuple[int, Side]] = []
         self.category_column: tuple[int, int] | None = None
         """Offset and number of the column."""
+        self.is_comparison = False
+        """Whether the other columns belong to another visit."""
         self.rows_left = 0
         self.list_left = 0
 
@@ -125,6 +127,9 @@ class _Layout:
         labels = [(cell.column, number) for number, cell in enumerate(cells) if self._is_category_label(cell)]
         if labels and (labels[0][1] > 0 or len(cells) > 2) and not any(values):
             self.side_columns, self.category_column, self.rows_left = [], labels[-1], ROWS
+            self.is_comparison = False
+            return True
+        if self._compares(cells) and not any(values):
             return True
         if self.rows_left <= 0:
             return False
@@ -147,6 +152,20 @@ class _Layout:
                 found = True
         return found
 
+    def _compares(self, cells: Sequence[_Cell]) -> bool:
+        """A heading with a column for the previous visit and one for the present one, which is the one that counts."""
+        tokens = self.tokens
+        current = [
+            (cell.column, number)
+            for number, cell in enumerate(cells)
+            if tokens.has(ROLE["current"], cell.first, cell.last)
+        ]
+        is_prior = any(tokens.has(ROLE["history.medium"], cell.first, cell.last) for cell in cells)
+        if not is_prior or len(current) != 1:
+            return False
+        self.side_columns, self.category_column, self.rows_left, self.is_comparison = [], current[0], ROWS, True
+        return True
+
     def _are_named(self, cells: Sequence[_Cell], values: Sequence[Value | None]) -> bool:
         """Whether each cell says itself that it is a category: `Mammography | BI-RADS 2 | BI-RADS 4`."""
         role = BIRADS | ACR | ROLE["category_words"]
@@ -166,6 +185,8 @@ class _Layout:
         if not sides:
             named = {side for _, _, side in self.tokens.sides_in(line.first, cells[place].first)}
             sides = [named.pop()] if len(named) == 1 else []
+        if self.is_comparison:
+            self.laid.choices.append((line.first, line.last))
         is_dated = any(is_date(self.tokens, cell.first) for cell in cells)
         self._add(
             line,
@@ -335,7 +356,9 @@ class _Layout:
         i = tokens.at(line.start + box.end())
         following = [each.start() for each in boxes if each.start() > box.start()]
         limit = tokens.at(line.start + following[0]) if following else line.last
-        while i < limit and (tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner):
+        while i < limit and (
+            tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner or tokens.words[i] in "-*"
+        ):
             i += 1
         value = value_at(tokens, i) if i < limit else None
         return value if value is not None and value.category is not None and value.last <= limit else None

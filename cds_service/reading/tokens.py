@@ -116,12 +116,13 @@ class Tokens:
             for phrase, roles in firsts[words[i]].get(following, ()):
                 if tuple(words[i : i + len(phrase)]) == phrase:
                     behind = i + len(phrase)
-                    self.until[i] = behind
-                    self.inner.update(range(i + 1, behind))
                     if roles & _IGNORED:
                         for j in range(i, behind):
                             self.roles[j] = 0
-                    elif roles & BIRADS or roles & (ANY_SIDE | REFERRING_SIDE):
+                        break
+                    self.until[i] = behind
+                    self.inner.update(range(i + 1, behind))
+                    if roles & BIRADS or roles & (ANY_SIDE | REFERRING_SIDE):
                         self.roles[i] = roles
                     else:
                         self.roles[i] |= roles
