@@ -232,20 +232,19 @@ class _Reader:
         if not isinstance(found, list) or not found or not all(isinstance(key, dict) for key in found):
             self.problem(where, "is not a JWK Set: an object with a list `keys`")
             return ()
-        names = [key.get("kid") for key in found]
+        usable = [key for key in found if any(fits(key, algorithm) for algorithm in algorithms)]
+        if not usable:
+            self.problem(where, f"holds no signature key for {' or '.join(algorithms)}")
+        names = [key.get("kid") for key in usable]
         for place, key in enumerate(found):
-            self._check_key(f"{where}[{key.get('kid') or place}]", key, algorithms)
-            if names.count(key.get("kid")) > 1:
-                self.problem(f"{where}[{key.get('kid') or place}]", "the kid stands twice")
+            entry = f"{where}[{key.get('kid') or place}]"
+            if "d" in key or "k" in key:
+                self.problem(entry, "is private or shared; whoever has read this file can sign with it, so replace it")
+            elif key in usable and not key.get("kid"):
+                self.problem(entry, "has no kid, by which tokens name their key")
+            elif key in usable and names.count(key["kid"]) > 1:
+                self.problem(entry, "the kid stands twice")
         return tuple(found)
-
-    def _check_key(self, where: str, key: Json, algorithms: Sequence[str]) -> None:
-        if not isinstance(key.get("kid"), str) or not key["kid"]:
-            self.problem(where, "has no kid, by which tokens name their key")
-        if "d" in key or "k" in key:
-            self.problem(where, "is a private or a shared key; whoever has read this file can sign, so replace the key")
-        elif not any(fits(key, algorithm) for algorithm in algorithms):
-            self.problem(where, f"is not a signature key for {' or '.join(algorithms)}")
 
     def _check_trust(self, client: Client, raw: Raw) -> None:
         if not raw.get("keys") and not client.jku:
