@@ -80,8 +80,9 @@ def _replacement(update: Json) -> list[Json]:
 
 
 def _one_action_each(suggestions: Sequence[Json], new_id: Callable[[], str]) -> list[Json]:
-    """Every action as a suggestion of its own: first what to delete, once; then the orders, saying which belong
-    together. The first order of a recommended suggestion stays recommended."""
+    """Every action as a suggestion of its own: the orders, saying which belong together; then what to delete, once and
+    last, because who takes only that is left without an order. The first order of a recommended suggestion stays
+    recommended."""
     deletes: dict[str, Json] = {}
     orders: list[Json] = []
     for suggestion in suggestions:
@@ -94,4 +95,4 @@ def _one_action_each(suggestions: Sequence[Json], new_id: Callable[[], str]) -> 
             kept = suggestion if number == 1 else {"label": suggestion["label"], "uuid": new_id()}
             orders.append({**kept, "actions": [{**action, "description": description}]})
     removed = [{"label": each["description"], "uuid": new_id(), "actions": [each]} for each in deletes.values()]
-    return removed + orders
+    return orders + removed

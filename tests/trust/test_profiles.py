@@ -99,15 +99,15 @@ def test_epic_gets_one_action_per_suggestion_no_update_and_selection_any(situati
 def test_for_epic_a_draft_is_deleted_once_though_two_biopsies_are_offered_in_its_place() -> None:
     (card,) = cards("epic", SITUATIONS[0])
     actions = [each["actions"][0] for each in card["suggestions"]]
-    assert [each["type"] for each in actions] == ["delete", "create", "create", "create"]
-    assert [each["description"].rpartition(" (")[2] for each in actions[2:]] == [
+    assert [each["type"] for each in actions] == ["create", "create", "create", "delete"]
+    assert [each["description"].rpartition(" (")[2] for each in actions[1:3]] == [
         "1 of 2 that belong together)", "2 of 2 that belong together)",
     ]  # fmt: skip
 
 
 def test_for_epic_a_change_of_a_draft_is_a_delete_and_a_new_order_that_is_whole() -> None:
     (card,) = cards("epic", SITUATIONS[1])
-    removed, created = (each["actions"][0] for each in card["suggestions"])
+    created, removed = (each["actions"][0] for each in card["suggestions"])
     (update,) = read(EXCHANGES / SITUATIONS[1] / "response.json")["cards"][0]["suggestions"][0]["actions"]
     assert removed["resourceId"] == f"ServiceRequest/{update['resource']['id']}"
     assert created["resource"] == {name: value for name, value in update["resource"].items() if name != "id"}
