@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
+import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -314,3 +320,53 @@ def test_the_token_of_the_fhir_server_is_not_the_token_of_the_caller(started: St
         },
     }  # fmt: skip
     assert call(started(), None, body).status_code == 401
+
+
+@pytest.mark.slow
+def test_a_served_process_says_whom_it_trusts_and_lets_only_them_in(tmp_path: Path) -> None:
+    (tmp_path / "st-elsewhere.yaml").write_text(json.dumps(FILE))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        base = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")} | {
+        "CDS_CLIENTS": str(tmp_path),
+        "CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'store.sqlite'}",
+    }
+    command = [sys.executable, "-m", "cds_service", "serve", "--workers", "1", "--port", base.rpartition(":")[2]]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as served:
+        try:
+            deadline = time.monotonic() + 60
+            while not answers(f"{base}{DISCOVERY}") and time.monotonic() < deadline and served.poll() is None:
+                time.sleep(0.1)
+            same = bearer(f"{base}{SERVICE}", now=time.time())
+            met = [
+                requests.post(f"{base}{SERVICE}", json=request(), headers=each, timeout=30) for each in ({}, same, same)
+            ]
+            assert [each.status_code for each in met] == [401, 200, 401]
+            assert met[1].json()["cards"]
+            assert with_two_headers(base) == 401
+        finally:
+            served.terminate()
+            said = served.communicate(timeout=60)[0]
+    assert "Trusted clients: 1\nst-elsewhere: St. Elsewhere; issuer https://fhir.st-elsewhere.example" in said
+
+
+def with_two_headers(base: str) -> int:
+    """The status of a call with two good tokens, in two `Authorization` headers."""
+    body = json.dumps(request()).encode()
+    connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=30)
+    connection.putrequest("POST", SERVICE)
+    connection.putheader("Content-Length", str(len(body)))
+    for _ in range(2):
+        connection.putheader("Authorization", bearer(f"{base}{SERVICE}", now=time.time())["Authorization"])
+    connection.endheaders(body)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.ConnectionError:
+        return False
