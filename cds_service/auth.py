@@ -55,14 +55,17 @@ class SeenTokens:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._until: dict[tuple[str, str], float] = {}
+        self._sweep_at = 0.0
         self._lock = Lock()
 
     def first_use(self, issuer: str, jti: str, expires: datetime) -> bool:
         """Whether this is the first use of a token."""
         with self._lock:
             now = self._now()
-            self._until = {token: until for token, until in self._until.items() if until > now}
-            if (issuer, jti) in self._until:
+            if now >= self._sweep_at:
+                self._until = {token: until for token, until in self._until.items() if until > now}
+                self._sweep_at = now + 60
+            if self._until.get((issuer, jti), now) > now:
                 return False
             self._until[issuer, jti] = expires.timestamp()
             return True

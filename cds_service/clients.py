@@ -7,7 +7,7 @@ these files is secret: keys are public keys.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def load(folder: Path, knowledge: Knowledge, *, development: bool = False) -> Ma
     """
     if not folder.is_dir():
         raise ClientsError([f"{folder}: there is no such folder"])
-    problems: list[str] = []
+    problems = [f"{path.name}: would not be read; name it {path.stem}.yaml" for path in sorted(folder.glob("*.yml"))]
     found = {}
     for path in sorted(folder.glob("*.yaml")):
         reader = _Reader(folder, path.name, knowledge, development)
@@ -166,11 +166,13 @@ class _Reader:
     def __init__(self, folder: Path, name: str, knowledge: Knowledge, development: bool) -> None:
         self.folder, self.name, self.knowledge, self.development = folder, name, knowledge, development
         self.problems: list[str] = []
+        self.kinds: dict[tuple[str, str], str] = {}
+        """What the codes of the site that were read so far stand for."""
 
     def problem(self, where: str, what: str) -> None:
         self.problems.append(f"{self.name}: {where}: {what}")
 
-    def unknown(self, where: str, value: str, known: Iterator[str] | Sequence[str]) -> None:
+    def unknown(self, where: str, value: str, known: Iterable[str]) -> None:
         self.problem(where, f"{value!r} is not known; it can be {', '.join(sorted(known))}")
 
     def client(self, ident: str) -> Client:
@@ -209,7 +211,7 @@ class _Reader:
     def _profile(self, name: str) -> Raw:
         known = {path.stem: path for folder in (PROFILES, self.folder / "profiles") for path in folder.glob("*.yaml")}
         if name not in known:
-            self.unknown("profile", name, list(known))
+            self.unknown("profile", name, known)
             return {}
         profile: Raw = read_yaml(known[name])
         return profile
@@ -266,15 +268,15 @@ class _Reader:
     def _check_names(self, client: Client) -> None:
         guidelines, services = self.knowledge.guidelines, self.knowledge.offering.services
         if client.protocol is not None and client.protocol not in guidelines:
-            self.unknown("protocol", client.protocol, list(guidelines))
+            self.unknown("protocol", client.protocol, guidelines)
         for service in sorted(client.services_off - services.keys()):
-            self.unknown("switched_off.services", service, list(services))
+            self.unknown("switched_off.services", service, services)
         topics = topic_codes(self.knowledge)
         for row in sorted(client.rows_off - topics):
-            self.unknown("switched_off.rows", row, list(topics))
+            self.unknown("switched_off.rows", row, topics)
         for key in client.prefetch_keys:
             if key not in RESOURCE_TYPES:
-                self.unknown("prefetch_keys", key, list(RESOURCE_TYPES))
+                self.unknown("prefetch_keys", key, RESOURCE_TYPES)
         for key, theirs in client.prefetch_keys.items():
             if theirs in RESOURCE_TYPES and theirs != key:
                 self.problem(f"prefetch_keys.{key}", f"{theirs!r} is one of our own keys and means something else")
@@ -296,15 +298,22 @@ class _Reader:
     def _site_codes(self, order: str, raw: Raw) -> SiteCodes:
         where, templates = f"orders.{order}", self.knowledge.catalogue.templates
         if order not in templates:
-            self.unknown("orders", order, list(templates))
+            self.unknown("orders", order, templates)
         codings: dict[Side, tuple[Json, ...]] = {}
         for entry in raw["codes"]:
             coding = {name: entry[name] for name in ("system", "code", "display") if name in entry}
             for side in [Side(entry["side"])] if "side" in entry else list(Side):
                 codings[side] = (*codings.get(side, ()), coding)
             known = self.knowledge.terminology.concept(entry["system"], entry["code"])
-            if known is not None and order in templates and known.value != templates[order].kind:
-                self.problem(where, f"{entry['code']} already means {known.value or known.means}")
+            if order in templates:
+                kind = templates[order].kind.value
+                meant = (
+                    known.value or known.means
+                    if known
+                    else self.kinds.setdefault((entry["system"], entry["code"]), kind)
+                )
+                if meant != kind:
+                    self.problem(where, f"{entry['code']} already means {meant}")
         return SiteCodes(replace=raw.get("replace", False), codings=codings)
 
 

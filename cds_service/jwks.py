@@ -45,7 +45,7 @@ def fetch_json(url: str) -> object:
             if answer.status_code != 200:
                 raise KeysUnreachable(f"{url} answered {answer.status_code}")
             body = b""
-            for part in answer.iter_content(4096):
+            for part in answer.iter_content(64):  # in small parts, so that a server that trickles is noticed
                 body += part
                 if len(body) > LONGEST_BYTES or time.monotonic() > deadline:
                     raise KeysUnreachable(f"{url} answers too much or too slowly")

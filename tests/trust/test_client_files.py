@@ -168,6 +168,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"orders": {"ultrasound": {"codes": []}}}, "orders.ultrasound.codes: [] should be non-empty"),
     ({"orders": {"ultrasound": {"codes": [{"system": "http://loinc.org", "code": "24605-8"}]}}},
      "orders.ultrasound: 24605-8 already means diagnostic-mammogram"),
+    ({"orders": {each: {"codes": [{"system": "urn:x", "code": "1"}]} for each in ("ultrasound", "mri")}},
+     "orders.mri: 1 already means ultrasound"),
     ({"issuer": "https://sandbox.cds-hooks.org"}, "issuer: the private key of https://sandbox.cds-hooks.org is public"),
     ({"jku": ["https://sandbox.cds-hooks.org/.well-known/jwks.json"]}, "issuer: the private key of https://sandbox"),
 ]  # fmt: skip
@@ -210,6 +212,12 @@ def test_two_tenants_of_one_issuer_are_two_clients(loaded: Loads, tmp_path: Path
 def test_development_accepts_plain_http_and_the_sandbox(loaded: Loads) -> None:
     assert loaded(development=True, fhir_servers=["http://127.0.0.1:8080"]).fhir_servers == ("http://127.0.0.1:8080",)
     assert loaded(development=True, profile="cds-hooks-sandbox", issuer="https://sandbox.cds-hooks.org", keys=None)
+
+
+def test_a_file_that_would_not_be_read_is_a_mistake(tmp_path: Path, knowledge: Knowledge) -> None:
+    (tmp_path / "north.yml").write_text(json.dumps(GOOD))
+    with pytest.raises(ClientsError, match=r"north.yml: would not be read; name it north.yaml"):
+        load(tmp_path, knowledge)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, knowledge: Knowledge) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from threading import Barrier, Thread
 
@@ -140,6 +143,22 @@ def test_what_is_not_a_key_set_is_not_used(key_server: KeyServer, answer: str) -
     with pytest.raises(Busy):
         Service(remote(key_server)).takes(token())
     assert key_server.asked == ["/jwks.json"]
+
+
+def test_a_server_that_trickles_is_not_waited_for(key_server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trickle(asked: BaseHTTPRequestHandler) -> None:
+        body = json.dumps({"keys": KEYS}).encode().ljust(6400)
+        asked.send_response(200)
+        asked.end_headers()
+        with suppress(OSError):
+            for start in range(0, len(body), 64):
+                asked.wfile.write(body[start : start + 64])
+                time.sleep(0.02)
+
+    monkeypatch.setattr("cds_service.jwks.TIMEOUT_SECONDS", 0.2)
+    key_server.answer = trickle
+    with pytest.raises(Busy):
+        Service(remote(key_server)).takes(token())
 
 
 def test_keys_of_other_kinds_in_the_set_do_no_harm(service: Service, key_server: KeyServer) -> None:
