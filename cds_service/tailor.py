@@ -22,14 +22,14 @@ def _tailored(card: Json, advice: Advice, can: Capabilities, new_id: Callable[[]
     fitted = {key: value for key, value in card.items() if key not in ("suggestions", "selectionBehavior")}
     by_hand: dict[str, None] = {}
     suggestions = [each for one in card.get("suggestions", ()) if (each := _feasible(one, can, by_hand))]
+    offers = len(suggestions)
     if can.one_action_per_suggestion:
         suggestions = _one_action_each(suggestions, new_id)
     if by_hand:
         fitted["detail"] += f"\n\n**To be done by hand, because this system does not offer it:** {'; '.join(by_hand)}."
     if suggestions:
-        is_split = len(suggestions) > len(card["suggestions"])
         fitted["suggestions"] = suggestions
-        fitted["selectionBehavior"] = "any" if is_split else can.selection_behaviors[0]
+        fitted["selectionBehavior"] = "any" if len(suggestions) > offers else can.selection_behaviors[0]
     extension: Json = dict(can.extension)
     if can.associated_orders and (about := _associated(advice)):
         extension[can.associated_orders] = about

@@ -59,6 +59,12 @@ def test_every_answer_stays_valid_and_whole(desk: ServiceDesk, exchange: Any, na
             assert all(len(each["actions"]) == 1 for each in after.get("suggestions", ()))
         if "suggestions" in after:
             assert after["selectionBehavior"] in can.selection_behaviors
+        if (
+            len(actions(after)) > 1
+            and len(actions(after)) > len(before["suggestions"])
+            and can.one_action_per_suggestion
+        ):
+            assert after["selectionBehavior"] == "any"
         offered = " ".join(each["description"] for each in actions(after))
         for action in actions(before):
             assert action["description"] in offered or action["description"] in after["detail"]
