@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve | demo | check-cards | explain | read | evaluate`."""
+"""The command line: `cds-service serve | demo | check-cards | check-clients | explain | read | evaluate`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import ipaddress
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
 import click
 from rich.console import Console
 
-from . import cases, knowledge
-from .errors import KnowledgeError, ServiceError
+from . import cases, clients, knowledge
+from .errors import ClientsError, KnowledgeError, ServiceError
 from .fhir_orders import check_templates
 from .settings import VARIABLES, Settings, SettingsError
 
@@ -65,6 +66,32 @@ def check_cards(folder: Path) -> None:
     console.print(f"{folder}: {len(loaded.guidelines)} protocols, {rows} decision rows, {count} cases, no problem")
 
 
+@main.command("check-clients")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--development", is_flag=True, help="Accept what development mode accepts: plain http, public keys.")
+def check_clients(folder: Path | None, development: bool) -> None:
+    """Check the client files of a folder, by default the one that is set, and say whom each lets in.
+
+    Exits with 1 and one line for each problem (file: field: what is wrong).
+    """
+    settings = _settings(development="true" if development else None)
+    folder = folder or settings.clients
+    try:
+        found = clients.load(folder, knowledge.load(settings.cards), development=settings.development)
+    except KnowledgeError as error:
+        for problem in error.problems:
+            console.print(problem, markup=False, soft_wrap=True)
+        console.print(f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''} in {folder}", style="red")
+        sys.exit(1)
+    _introduce(found.values())
+    console.print(f"{folder}: {len(found)} client{'' if len(found) == 1 else 's'}, no problem")
+
+
+def _introduce(found: Iterable[clients.Client]) -> None:
+    for client in found:
+        console.print(client.introduction(), markup=False, soft_wrap=True)
+
+
 @main.command()
 @click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
 @click.option("--protocol", help="The protocol to use instead of the one that is set.")
@@ -90,6 +117,7 @@ def explain(request_file: IO[bytes], protocol: str | None, service_id: str | Non
 def serve(host: str, port: int, workers: int, development: bool) -> None:
     """Serve CDS Hooks until stopped. Refuses to start while anything is wrong with the knowledge folder."""
     from .serve import serve as run
+    from .web.callers import load_clients
 
     if development and not _is_loopback(host):
         raise click.UsageError(f"--development serves without caller authentication, so --host {host} is refused")
@@ -98,6 +126,12 @@ def serve(host: str, port: int, workers: int, development: bool) -> None:
     problems = knowledge_problems(settings.cards)
     if problems:
         raise click.ClickException("the knowledge folder cannot be used:\n  " + "\n  ".join(problems))
+    try:
+        trusted = load_clients(settings, knowledge.load(settings.cards))
+    except ClientsError as error:
+        raise click.ClickException("the clients cannot be used:\n  " + "\n  ".join(error.problems)) from None
+    console.print(f"Trusted clients: {len(trusted)}" if settings.is_authenticated else "Callers are not authenticated")
+    _introduce(trusted.values())
     run(settings, host, port, workers)
 
 

@@ -96,3 +96,7 @@ class KnowledgeError(Exception):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class ClientsError(KnowledgeError):
+    """The clients folder cannot be used. One line for each problem: file, field, and what is wrong."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from . import hooks, prefetch, render
+from .clients import ANYONE, Client
 from .core.answers import Gap, Reason
 from .core.guidance import Advice, Occasion, advice
 from .core.history import History, Order
@@ -19,6 +20,7 @@ from .fhir_mapping import bare_id, drafts, history
 from .fhir_orders import Requested
 from .knowledge import Guideline, Knowledge, Service
 from .reading.reader import ReportReader
+from .tailor import tailored
 from .wire import Envelope, HookRequest
 
 
@@ -49,6 +51,9 @@ class Options:
     protocol: str
     public_url: str
     beside_unrelated_orders: bool = True
+    client: Client = ANYONE
+    knowledge: Knowledge | None = None
+    """The knowledge with the client's own order codes, where it has any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +98,9 @@ class ServiceDesk:
         prefetched Patient is somebody else.
         """
         hook = self._service(service_id)[1]
-        knowledge, guideline = self.knowledge, self.knowledge.guidelines[options.protocol]
-        deliveries = prefetch.gathered(request.prefetch)
+        knowledge = options.knowledge or self.knowledge
+        guideline = knowledge.guidelines[options.protocol]
+        deliveries = prefetch.gathered(options.client.prefetch(request.prefetch))
         prefetch.require_data(deliveries)
 
         read = history(deliveries, request.patient_id, knowledge.terminology, ReportReader(knowledge.languages))
@@ -117,6 +123,7 @@ class ServiceDesk:
                 new_id=world.new_id,
             ),
         )
+        cards = tailored(cards, advised, options.client, world.new_id)
         if not cards:
             _be_sure_of_silence(deliveries, gaps)
         return Answer(

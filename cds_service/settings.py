@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from .clients import DEFAULT_FOLDER as CLIENTS_FOLDER
 from .knowledge import DEFAULT_FOLDER
 
 DEFAULT_STATE = Path("var")
@@ -33,15 +34,28 @@ class Settings:
     database_url: str = f"sqlite:///{DEFAULT_STATE / 'cds-service.sqlite'}"
     """SQLAlchemy URL of the store."""
     development: bool = False
-    """Trial mode: no caller authentication, any browser origin. Loopback only."""
+    """Trial mode: no caller authentication unless it is asked for. Loopback only."""
     beside_unrelated_orders: bool = True
     """An open 4 or 5 is brought up although the orders have nothing to do with the breast."""
     max_body_bytes: int = 4_000_000
     """The largest request body that is accepted."""
     allowed_origins: tuple[str, ...] = ()
-    """Browser origins that may call (CORS)."""
+    """Browser origins that may call (CORS). Where none is given, development allows any, production none."""
+    clients: Path = CLIENTS_FOLDER
+    """The folder with one file for each EHR client that may call."""
+    authenticate: bool = False
+    """Callers need a token in development too. Outside development they always do."""
+    development_client: str = ""
+    """The client that callers without a token are taken for, in development."""
+    open_discovery: bool = True
+    """Discovery is answered to everybody. It holds nothing but what the documentation says."""
     pages: bool = True
     """Whether the pages for people are served."""
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether callers need a token."""
+        return self.authenticate or not self.development
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -99,6 +113,10 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "beside_unrelated_orders": _flag,
     "max_body_bytes": _count,
     "allowed_origins": _words,
+    "clients": Path,
+    "authenticate": _flag,
+    "development_client": str,
+    "open_discovery": _flag,
     "pages": _flag,
 }
 VARIABLES: Mapping[str, str] = {field.name: f"CDS_{field.name.upper()}" for field in fields(Settings)}

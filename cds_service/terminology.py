@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -114,6 +115,16 @@ class Terminology:
         self._misused = misused
         self.titles = titles
         self.words = words
+
+    def extended(self, concepts: Iterable[Concept]) -> Terminology:
+        """The same with the codes of one site added, whose systems may be new."""
+        more = copy(self)
+        more._by_system, more._canonical = dict(self._by_system), dict(self._canonical)
+        for concept in concepts:
+            system = self.canonical(concept.system) or concept.system
+            more._by_system[system] = {**more._by_system.get(system, {}), concept.code: concept}
+            more._canonical.update(dict.fromkeys(_spellings(system), system))
+        return more
 
     def canonical(self, system: str) -> str | None:
         """The canonical URI of a code system in whatever spelling, or None for one that we do not know."""

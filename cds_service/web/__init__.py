@@ -5,17 +5,20 @@ from __future__ import annotations
 from flask import Flask
 
 from .. import knowledge as knowledge_folder
+from ..auth import FirstUse, SeenTokens
 from ..errors import KnowledgeError
 from ..pipeline import WORLD, Options, ServiceDesk, World
 from ..settings import Settings
 from ..store import Store
 from . import api, errors, pages
+from .callers import Callers
 
 
-def create_app(settings: Settings, world: World = WORLD) -> Flask:
-    """The WSGI application.
+def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | None = None) -> Flask:
+    """The WSGI application. `first_use` remembers the tokens of callers; by default for this process alone.
 
-    Raises `KnowledgeError` where the knowledge folder cannot be used, and `StoreDown` where the database cannot.
+    Raises `KnowledgeError` where the knowledge folder cannot be used, `ClientsError` where the clients folder cannot,
+    and `StoreDown` where the database cannot.
     """
     knowledge = knowledge_folder.load(settings.cards)
     if settings.protocol not in knowledge.guidelines:
@@ -32,8 +35,9 @@ def create_app(settings: Settings, world: World = WORLD) -> Flask:
         public_url=settings.public_url,
         beside_unrelated_orders=settings.beside_unrelated_orders,
     )
+    callers = Callers(settings, knowledge, options, first_use or SeenTokens().first_use)
     errors.register(app)
-    app.register_blueprint(api.blueprint(desk, store, options, settings, world))
+    app.register_blueprint(api.blueprint(desk, store, callers, settings, world))
     if settings.pages:
         app.register_blueprint(pages.blueprint(knowledge, options))
     return app

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import orjson
 from flask import Blueprint, Response, request
 
 from ..errors import BadRequest, Busy, UnknownService, WrongMediaType
 from ..fhir_elements import Json
 from ..knowledge import Offering
-from ..pipeline import Options, ServiceDesk, World
+from ..pipeline import ServiceDesk, World
 from ..settings import Settings
 from ..store import Store, StoreDown
 from ..wire import dumped, feedback
+from .callers import Callers
 
 
-def discovery(offering: Offering) -> Json:
-    """The answer to discovery (CDS Hooks 2.0.1), prefetch in the order of the knowledge folder."""
+def discovery(offering: Offering, without: Collection[str] = ()) -> Json:
+    """The answer to discovery (CDS Hooks 2.0.1), prefetch in the order of the knowledge folder; `without` the services
+    that are switched off for a client."""
     services = []
     for service in offering.services.values():
+        if service.id in without:
+            continue
         entry: Json = {
             "hook": service.hook,
             "title": service.title,
@@ -33,17 +39,21 @@ def discovery(offering: Offering) -> Json:
     return {"services": services}
 
 
-def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Settings, world: World) -> Blueprint:
-    """The routes of CDS Hooks. Discovery is the same for everybody, so it is put together once."""
+def blueprint(desk: ServiceDesk, store: Store, callers: Callers, settings: Settings, world: World) -> Blueprint:
+    """The routes of CDS Hooks. The caller is known before anything else is looked at."""
     routes = Blueprint("cds_hooks", __name__)
-    offered = orjson.dumps(discovery(desk.knowledge.offering))
+    offering = desk.knowledge.offering
+    offered = orjson.dumps(discovery(offering))
 
     @routes.get("/cds-services")
     def discover() -> Response:
-        return _json(offered)
+        if settings.open_discovery:
+            return _json(offered)
+        return _json(orjson.dumps(discovery(offering, callers.client().services_off)))
 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
+        options = callers.options(service_id)
         _refuse_other_media()
         asked = desk.request(service_id, request.get_data(cache=False))
         answer = desk.answer(service_id, asked, options, world)
@@ -51,6 +61,7 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
 
     @routes.post("/cds-services/<service_id>/feedback")
     def take_feedback(service_id: str) -> Response:
+        callers.options(service_id)
         if service_id not in desk.knowledge.offering.services:
             raise UnknownService
         _refuse_other_media()
@@ -92,7 +103,8 @@ def _with_cors(response: Response, settings: Settings) -> Response:
     origin = request.headers.get("Origin")
     if origin is None:
         return response
-    if settings.development or origin.rstrip("/") in settings.allowed_origins:
+    is_anybody = settings.development and not settings.allowed_origins
+    if is_anybody or origin in settings.allowed_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"

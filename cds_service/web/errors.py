@@ -45,6 +45,8 @@ def outcome(error: ServiceError) -> Response:
     }
     response = Response(orjson.dumps(body), status=error.status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -21,7 +21,9 @@ PATHS = ["/cds-services", url("order-select"), f"{url('order-select')}/feedback"
 def browser(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """A client of a service that allows one origin."""
     store: Path = tmp_path_factory.mktemp("browsers") / "store.sqlite"
-    settings = Settings(database_url=f"sqlite:///{store}", allowed_origins=(ORIGIN,), max_body_bytes=50_000)
+    settings = Settings(
+        database_url=f"sqlite:///{store}", allowed_origins=(ORIGIN,), max_body_bytes=50_000, development=True
+    )
     return create_app(settings, World(today=lambda: TODAY)).test_client()
 
 

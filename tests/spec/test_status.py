@@ -30,7 +30,8 @@ def no_today() -> date:
 def broken(tmp_path: Path) -> Flask:
     """A service whose clock and whose store fail."""
     store = tmp_path / "store.sqlite"
-    app = create_app(Settings(database_url=f"sqlite:///{store}", max_body_bytes=20_000), World(today=no_today))
+    settings = Settings(database_url=f"sqlite:///{store}", max_body_bytes=20_000, development=True)
+    app = create_app(settings, World(today=no_today))
     with sqlite3.connect(store) as connection:
         connection.execute("drop table feedback")
     return app
