@@ -14,6 +14,7 @@ from .core.history import History, Order
 from .core.plan import Decision, decisions
 from .core.situation import Record
 from .errors import DataNotObtainable, UnknownService
+from .fhir_client import Fetch, FhirAccess, FhirClient, Visit
 from .fhir_elements import Json, type_and_id
 from .fhir_mapping import bare_id, drafts, history
 from .fhir_orders import Requested
@@ -49,6 +50,8 @@ class Options:
     protocol: str
     public_url: str
     beside_unrelated_orders: bool = True
+    fhir: FhirAccess = field(default_factory=FhirAccess)
+    """From where may be fetched what the client did not send; by default from nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class Answer:
     advice: Sequence[Advice]
     gaps: tuple[Gap, ...]
     guideline: Guideline
+    fetches: tuple[Fetch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class ServiceDesk:
     """The services on offer, each with its hook and its compiled envelope."""
 
     knowledge: Knowledge
+    fhir: FhirClient = field(default_factory=FhirClient)
     _hooks: dict[str, tuple[Service, hooks.Hook, Envelope]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,12 +97,29 @@ class ServiceDesk:
         Raises `DataNotObtainable` where neither reports nor observations could be had, and `OtherPatient` where the
         prefetched Patient is somebody else.
         """
+        visit = self.fhir.visit(options.fhir, request.fhir_server, request.fhir_authorization)
+        try:
+            return self._answer(service_id, request, options, world, visit)
+        except DataNotObtainable as refusal:
+            refusal.fetches = visit.fetches
+            raise
+
+    def _gathered(self, request: HookRequest, visit: Visit) -> tuple[prefetch.Deliveries, History]:
+        """What was sent and what had to be fetched, and the history that is in it."""
+        patient_id, reader = bare_id(request.patient_id), ReportReader(self.knowledge.languages)
+        queries = prefetch.queries(self.knowledge.offering.prefetch, patient_id)
+        deliveries = visit.completed(prefetch.gathered(request.prefetch), request.prefetch, queries, patient_id)
+        prefetch.require_data(deliveries)
+        read = history(deliveries, patient_id, self.knowledge.terminology, reader)
+        attached = visit.with_attachments(deliveries, _unread(read))
+        if attached is deliveries:
+            return deliveries, read
+        return attached, history(attached, patient_id, self.knowledge.terminology, reader)
+
+    def _answer(self, service_id: str, request: HookRequest, options: Options, world: World, visit: Visit) -> Answer:
         hook = self._service(service_id)[1]
         knowledge, guideline = self.knowledge, self.knowledge.guidelines[options.protocol]
-        deliveries = prefetch.gathered(request.prefetch)
-        prefetch.require_data(deliveries)
-
-        read = history(deliveries, request.patient_id, knowledge.terminology, ReportReader(knowledge.languages))
+        deliveries, read = self._gathered(request, visit)
         record = Record(read, guideline.protocol, world.today())
         decided = decisions(record)
 
@@ -127,7 +149,14 @@ class ServiceDesk:
             advice=advised,
             gaps=gaps,
             guideline=guideline,
+            fetches=tuple(visit.fetches),
         )
+
+
+def _unread(read: History) -> list[str]:
+    """The final reports in which no assessment could be read, the newest first: an attachment may hold it."""
+    studies = [each for each in read.studies if each.is_final and not (each.assessments or each.disputes)]
+    return [each.reference for each in sorted(studies, key=lambda each: each.date.first, reverse=True)]
 
 
 def _be_sure_of_silence(deliveries: prefetch.Deliveries, gaps: Sequence[Gap]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import quote
 
 from .core.answers import Gap, Reason
 from .errors import DataNotObtainable
-from .fhir_elements import Json, objects, text
+from .fhir_elements import Json, child, objects, text
 
 RESOURCE_TYPES: Mapping[str, str] = {
     "patient": "Patient",
@@ -48,6 +49,8 @@ class Delivery:
     is_partial: bool = False
     """There is more of it than arrived."""
     next_page: str | None = None
+    because: str = ""
+    """Why there is nothing, in public words that hold no patient data."""
 
     @property
     def gap(self) -> Reason | None:
@@ -67,6 +70,8 @@ class _Unpacked:
     failed: bool = False
     malformed: bool = False
     matches: int = 0
+    strangers: int = 0
+    """Entries that are no answer to the question: of no form, or of another resource type."""
 
 
 def received(key: str, prefetch: Mapping[str, object]) -> Delivery:
@@ -81,8 +86,7 @@ def unpack(value: object, resource_type: str) -> Delivery:
     if value is None:
         return Delivery(outcome=Outcome.RECEIVED)
     if isinstance(value, list):
-        found = [("", each) for each in objects(value) if _type(each)]
-        return Delivery(outcome=Outcome.RECEIVED, resources=tuple(found)) if found or not value else NOT_SENT
+        value = {"resourceType": "Bundle", "entry": [{"resource": each} for each in value]}
     if not isinstance(value, dict):
         return NOT_SENT
     if _type(value) == "OperationOutcome":
@@ -94,6 +98,8 @@ def unpack(value: object, resource_type: str) -> Delivery:
     _entries(value, resource_type, unpacked)
     if unpacked.failed and not unpacked.resources:
         return FAILED
+    if unpacked.strangers and not unpacked.matches:
+        return NOT_SENT
     following = _next(value)
     total = value.get("total")
     return Delivery(
@@ -112,19 +118,22 @@ def _type(resource: Json) -> str:
 
 
 def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) -> None:
-    for entry in objects(bundle.get("entry")):
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
-            into.malformed = into.malformed or resource is not None
-            continue
+    entries = bundle.get("entry")
+    for entry in entries if isinstance(entries, list) else [] if entries is None else [entries]:
+        resource = child(child(entry).get("resource"))
         kind = _type(resource)
-        if kind == "Bundle" and depth:
+        if not kind:
+            into.malformed = True
+            into.strangers += 1
+        elif kind == "Bundle" and depth:
             _entries(resource, resource_type, into, depth - 1)
         elif kind == "OperationOutcome":
             into.failed = into.failed or _is_error(resource)
-        elif kind:
+        else:
+            is_included = text(child(entry.get("search")).get("mode")) == "include"
             into.resources.append((text(entry.get("fullUrl")), resource))
-            into.matches += kind == resource_type
+            into.matches += kind == resource_type and not is_included
+            into.strangers += kind != resource_type and not is_included
 
 
 def _is_error(outcome: Json) -> bool:
@@ -144,15 +153,34 @@ def gathered(prefetch: Mapping[str, object]) -> dict[str, Delivery]:
     return {key: received(key, prefetch) for key in RESOURCE_TYPES}
 
 
+_PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - CDS Hooks calls the placeholders of templates tokens
+
+
+def queries(templates: Mapping[str, str], patient_id: str) -> dict[str, str]:
+    """The prefetch templates as requests of one patient, relative to the FHIR server. The id cannot change the shape
+    of a request."""
+    return {key: template.replace(_PATIENT_TOKEN, quote(patient_id, safe="")) for key, template in templates.items()}
+
+
 def require_data(deliveries: Deliveries) -> None:
     """Raises `DataNotObtainable` (412) where neither reports nor observations are there, or where one of them failed
     and the other holds nothing, so that nothing was learned (ruling 17)."""
     required = [deliveries[key] for key in REQUIRED]
     arrived = [delivery for delivery in required if delivery.outcome is Outcome.RECEIVED]
-    if not arrived:
-        raise DataNotObtainable
-    if any(delivery.outcome is Outcome.FAILED for delivery in required) and not any(d.resources for d in arrived):
-        raise DataNotObtainable("What is on record could be fetched only in part, and that part is empty.")
+    has_failed = any(delivery.outcome is Outcome.FAILED for delivery in required)
+    if not arrived or (has_failed and not any(d.resources for d in arrived)):
+        raise DataNotObtainable(*[f"{key}: {_state(deliveries[key])}." for key in REQUIRED])
+
+
+def _state(delivery: Delivery) -> str:
+    """What became of a key, for the developer at the other end."""
+    match delivery.outcome:
+        case Outcome.RECEIVED:
+            return "nothing is on record" if not delivery.resources else "arrived"
+        case Outcome.FAILED:
+            return delivery.because or "an OperationOutcome was sent in its place"
+        case Outcome.NOT_SENT:
+            return delivery.because or "was not sent"
 
 
 def gaps(deliveries: Deliveries) -> Iterator[Gap]:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from .. import knowledge as knowledge_folder
 from ..errors import KnowledgeError
+from ..fhir_client import FhirAccess, FhirClient
 from ..pipeline import WORLD, Options, ServiceDesk, World
 from ..settings import Settings
 from ..store import Store
@@ -26,11 +27,14 @@ def create_app(settings: Settings, world: World = WORLD) -> Flask:
     app = Flask("cds_service.web")
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    desk = ServiceDesk(knowledge)
+    desk = ServiceDesk(
+        knowledge, FhirClient(budget_seconds=settings.fhir_budget_seconds, ca_file=settings.fhir_ca_file)
+    )
     options = Options(
         protocol=settings.protocol,
         public_url=settings.public_url,
         beside_unrelated_orders=settings.beside_unrelated_orders,
+        fhir=FhirAccess(servers=settings.fhir_servers, allow_http=settings.development, is_open=settings.fhir_open),
     )
     errors.register(app)
     app.register_blueprint(api.blueprint(desk, store, options, settings, world))
