@@ -32,7 +32,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from .fhir_elements import Json, child, name, objects, reference, text, type_and_id
-from .prefetch import RESOURCE_TYPES, Deliveries, Delivery, Outcome, unpack
+from .prefetch import RESOURCE_TYPES, Deliveries, Delivery, Outcome, entries, unpack
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # below that it logs addresses, and those hold patient ids
 
@@ -450,8 +450,8 @@ class Visit:
             address = self._resolved(following)
             if address in seen:
                 raise _Failed(FetchOutcome.ENDLESS)
-            entries = sum(len(objects(each.get("entry"))) for each in job.pages)
-            if len(job.pages) >= self._limits.pages or entries >= self._limits.entries:
+            read = sum(len(entries(each)) for each in job.pages)
+            if len(job.pages) >= self._limits.pages or read >= self._limits.entries:
                 raise _Failed(FetchOutcome.TOO_MANY)
 
     def _attachment(self, job: _Job) -> FetchOutcome:
@@ -598,7 +598,7 @@ def _failed(outcome: FetchOutcome) -> tuple[Delivery, FetchOutcome]:
 def _joined(pages: Sequence[Json]) -> Json:
     """Pages of one search as one Bundle, with the links of the last one."""
     return pages[0] | {
-        "entry": [entry for page in pages for entry in objects(page.get("entry"))],
+        "entry": [entry for page in pages for entry in entries(page)],
         "link": pages[-1].get("link"),
     }
 

@@ -162,9 +162,12 @@ def _unread(read: History) -> list[str]:
 def _be_sure_of_silence(deliveries: prefetch.Deliveries, gaps: Sequence[Gap]) -> None:
     """No cards may only ever mean that there is nothing to do: not that the part of the record that would have said
     otherwise did not arrive. Raises `DataNotObtainable` where that cannot be told apart."""
-    for key in prefetch.REQUIRED:
-        if deliveries[key].gap in (Reason.PARTIAL, Reason.FAILED):
-            raise DataNotObtainable("What is on record was received only in part, so that silence would mean nothing.")
+    unsure = [key for key in prefetch.REQUIRED if deliveries[key].gap in (Reason.PARTIAL, Reason.FAILED)]
+    if unsure:
+        raise DataNotObtainable(
+            "What is on record was received only in part, so that silence would mean nothing.",
+            *[f"{key}: {prefetch.state(deliveries[key])}." for key in unsure],
+        )
 
 
 def _occasion(

@@ -117,10 +117,15 @@ def _type(resource: Json) -> str:
     return text(resource.get("resourceType"))
 
 
+def entries(bundle: Json) -> list[object]:
+    """The entries of a Bundle, whatever they are."""
+    found = bundle.get("entry")
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
 def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) -> None:
-    entries = bundle.get("entry")
-    for entry in entries if isinstance(entries, list) else [] if entries is None else [entries]:
-        resource = child(child(entry).get("resource"))
+    for entry in map(child, entries(bundle)):
+        resource = child(entry.get("resource"))
         kind = _type(resource)
         if not kind:
             into.malformed = True
@@ -169,18 +174,20 @@ def require_data(deliveries: Deliveries) -> None:
     arrived = [delivery for delivery in required if delivery.outcome is Outcome.RECEIVED]
     has_failed = any(delivery.outcome is Outcome.FAILED for delivery in required)
     if not arrived or (has_failed and not any(d.resources for d in arrived)):
-        raise DataNotObtainable(*[f"{key}: {_state(deliveries[key])}." for key in REQUIRED])
+        raise DataNotObtainable(*[f"{key}: {state(deliveries[key])}." for key in REQUIRED])
 
 
-def _state(delivery: Delivery) -> str:
+def state(delivery: Delivery) -> str:
     """What became of a key, for the developer at the other end."""
+    if delivery.because:
+        return delivery.because
     match delivery.outcome:
         case Outcome.RECEIVED:
-            return "nothing is on record" if not delivery.resources else "arrived"
+            return "only the first part was sent" if delivery.is_partial else "nothing is on record"
         case Outcome.FAILED:
-            return delivery.because or "an OperationOutcome was sent in its place"
+            return "an OperationOutcome was sent in its place"
         case Outcome.NOT_SENT:
-            return delivery.because or "was not sent"
+            return "was not sent"
 
 
 def gaps(deliveries: Deliveries) -> Iterator[Gap]:
