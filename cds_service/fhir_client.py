@@ -131,7 +131,7 @@ class Limits:
 
     page_bytes: int = 4_000_000
     """Of one page or attachment, after decompression."""
-    pages: int = 10
+    pages: int = 20
     """Of one prefetch key."""
     entries: int = 2_000
     """Of one prefetch key."""

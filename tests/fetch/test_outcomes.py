@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -354,3 +355,15 @@ def test_a_kept_connection_that_the_server_closed_is_no_failure(fetch: Fetch, eh
 
     ehr.lies["Procedure"] = dropping_once
     assert outcomes(fetch())["procedures"] == "empty"
+
+
+# --------------------------------------------------------------------------------------
+# The document
+
+
+@pytest.mark.parametrize("outcome", FetchOutcome)
+def test_every_outcome_stands_in_the_document_and_has_its_words(outcome: FetchOutcome) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "fetching.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in document.splitlines() if line.startswith("| `")]
+    assert any(f"`{outcome.value}`" in row for row in rows)
+    assert outcome.words
