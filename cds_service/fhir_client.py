@@ -414,20 +414,22 @@ class Visit:
         """Each job as far as it came before time was up, how it ended, and its milliseconds."""
         if not jobs:
             return []
-        executor = ThreadPoolExecutor(max_workers=len(jobs), thread_name_prefix="fhir")
-        running = [(job, executor.submit(_timed, job)) for job in jobs]
         began = time.monotonic()
-        wait([future for _, future in running], timeout=max(0.0, self._remaining()))
-        ended = []
-        for job, future in running:
-            if future.done():
-                ended.append((job, *future.result()))
-                continue
-            job.line.hang_up()
-            as_it_stands = replace(job, pages=list(job.pages), attachment=None)
-            ended.append((as_it_stands, FetchOutcome.TIMED_OUT, 1000 * (time.monotonic() - began)))
-        executor.shutdown(wait=False, cancel_futures=True)
-        return ended
+        executor = ThreadPoolExecutor(max_workers=len(jobs), thread_name_prefix="fhir")
+        try:
+            running = [(job, executor.submit(_timed, job)) for job in jobs]
+            wait([future for _, future in running], timeout=max(0.0, self._remaining()))
+            ended = []
+            for job, future in running:
+                if future.done():
+                    ended.append((job, *future.result()))
+                    continue
+                job.line.hang_up()
+                as_it_stands = replace(job, pages=list(job.pages), attachment=None)
+                ended.append((as_it_stands, FetchOutcome.TIMED_OUT, 1000 * (time.monotonic() - began)))
+            return ended
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def _pages(self, job: _Job) -> FetchOutcome:
         """Reads an answer page by page into the job."""

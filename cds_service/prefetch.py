@@ -26,6 +26,9 @@ RESOURCE_TYPES: Mapping[str, str] = {
 }
 """What each key asks for."""
 
+_FORMER_NAMES = {"ProcedureRequest": "ServiceRequest"}
+"""What a type was called in STU3."""
+
 REQUIRED = ("reports", "observations")
 """One of them has to be there; the others are optional."""
 
@@ -70,8 +73,14 @@ class _Unpacked:
     failed: bool = False
     malformed: bool = False
     matches: int = 0
-    strangers: int = 0
-    """Entries that are no answer to the question: of no form, or of another resource type."""
+    kinds: set[str] = field(default_factory=set)
+    """The types of what a search is said to have found."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers the question at all. What cannot be read does not, nor does a search that found one
+        other type. A collection or several other types do: some clients send all that they have under every key."""
+        return bool(self.matches) or (len(self.kinds) != 1 and not (self.malformed and not self.resources))
 
 
 def received(key: str, prefetch: Mapping[str, object]) -> Delivery:
@@ -98,7 +107,7 @@ def unpack(value: object, resource_type: str) -> Delivery:
     _entries(value, resource_type, unpacked)
     if unpacked.failed and not unpacked.resources:
         return FAILED
-    if unpacked.strangers and not unpacked.matches:
+    if not unpacked.is_answer:
         return NOT_SENT
     following = _next(value)
     total = value.get("total")
@@ -129,16 +138,15 @@ def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) 
         kind = _type(resource)
         if not kind:
             into.malformed = True
-            into.strangers += 1
         elif kind == "Bundle" and depth:
             _entries(resource, resource_type, into, depth - 1)
         elif kind == "OperationOutcome":
             into.failed = into.failed or _is_error(resource)
         else:
-            is_included = text(child(entry.get("search")).get("mode")) == "include"
             into.resources.append((text(entry.get("fullUrl")), resource))
-            into.matches += kind == resource_type and not is_included
-            into.strangers += kind != resource_type and not is_included
+            if text(child(entry.get("search")).get("mode")) != "include":
+                into.matches += _FORMER_NAMES.get(kind, kind) == resource_type
+                into.kinds |= {kind} if text(bundle.get("type")) != "collection" else set()
 
 
 def _is_error(outcome: Json) -> bool:

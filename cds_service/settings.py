@@ -108,6 +108,10 @@ def _url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _urls(raw: str) -> tuple[str, ...]:
+    return tuple(map(_url, _words(raw)))
+
+
 def _words(raw: str) -> tuple[str, ...]:
     return tuple(word.strip().rstrip("/") for word in raw.split(",") if word.strip())
 
@@ -122,7 +126,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_body_bytes": _count,
     "allowed_origins": _words,
     "pages": _flag,
-    "fhir_servers": _words,
+    "fhir_servers": _urls,
     "fhir_open": _flag,
     "fhir_budget_seconds": _seconds,
     "fhir_ca_file": _file,
