@@ -21,7 +21,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.pipeline import Options, ServiceDesk, World
 from tests.conftest import PUBLIC_URL
 from tests.fetch.conftest import TOKEN, Fetch, asking, not_checked, outcomes
-from tests.fetch.lying_server import Exchange, LyingServer, answered, searchset, status
+from tests.fetch.lying_server import Exchange, LyingServer, answered, dripping_head, searchset, status
 from tests.spec.hook_requests import SERVICES, patient, study
 
 REGISTERED = "https://ehr.example.org/api/fhir"
@@ -268,8 +268,6 @@ def test_a_site_can_trust_its_own_certificates(fetch: Fetch, tls_ehr: LyingServe
 
 
 def test_a_hanging_server_is_hung_up_on_over_https_too(fetch: Fetch, tls_ehr: LyingServer, certificate: Path) -> None:
-    from tests.fetch.lying_server import dripping_head
-
     tls_ehr.lies["Procedure"] = dripping_head
     answer = fetch(asking(tls_ehr.base), servers=(tls_ehr.base,), ca_file=certificate, budget=2.0)
     assert outcomes(answer)["procedures"] == "timed-out"

@@ -6,11 +6,11 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.fhir_client import FhirAccess, FhirClient
 from cds_service.pipeline import World
 from cds_service.settings import Settings
 from cds_service.web import create_app
@@ -61,9 +61,7 @@ def test_neither_token_nor_patient_gets_into_logs_or_error_bodies(
     assert "marker" not in said
 
 
-def test_what_is_printed_of_a_visit_holds_nothing(tmp_path: Path, ehr: LyingServer) -> None:
-    from cds_service.fhir_client import FhirAccess, FhirClient
-
+def test_what_is_printed_of_a_visit_holds_nothing(ehr: LyingServer) -> None:
     client = FhirClient()
     visit = client.visit(FhirAccess(servers=(ehr.base,), allow_http=True), ehr.base, {"access_token": MARKED_TOKEN})
     assert "marker" not in f"{visit!r} {client!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -133,8 +134,6 @@ def test_optional_data_that_does_not_come_in_time_is_named_on_the_card(
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=list(WAITS))
 def test_no_thread_goes_on_waiting_after_the_answer(fetch: Fetch, ehr: LyingServer, wait: Answer) -> None:
-    import threading
-
     ehr.lies["Procedure"] = wait
     fetch(budget=SHORT)
     for thread in [each for each in threading.enumerate() if each.name.startswith("fhir")]:
