@@ -61,6 +61,8 @@ class DataNotObtainable(ServiceError):
 
     number, status, code = "BIC-412", 412, "required"
     public = "DiagnosticReports and Observations were neither sent nor to be had, so nothing can be concluded."
+    fetches: Sequence[tuple[str, str, float]] = ()
+    """What was tried to be fetched: key, outcome, milliseconds."""
 
 
 class TooLarge(ServiceError):

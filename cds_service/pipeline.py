@@ -15,6 +15,7 @@ from .core.history import History, Order
 from .core.plan import Decision, decisions
 from .core.situation import Record
 from .errors import DataNotObtainable, UnknownService
+from .fhir_client import Fetch, FhirAccess, FhirClient, Visit
 from .fhir_elements import Json, type_and_id
 from .fhir_mapping import bare_id, drafts, history
 from .fhir_orders import Requested
@@ -54,6 +55,8 @@ class Options:
     client: Client = ANYONE
     knowledge: Knowledge | None = None
     """The knowledge with the client's own order codes, where it has any."""
+    fhir: FhirAccess = field(default_factory=FhirAccess)
+    """From where may be fetched what the client did not send; by default from nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class Answer:
     advice: Sequence[Advice]
     gaps: tuple[Gap, ...]
     guideline: Guideline
+    fetches: tuple[Fetch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class ServiceDesk:
     """The services on offer, each with its hook and its compiled envelope."""
 
     knowledge: Knowledge
+    fhir: FhirClient = field(default_factory=FhirClient)
     _hooks: dict[str, tuple[Service, hooks.Hook, Envelope]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,13 +102,32 @@ class ServiceDesk:
         Raises `DataNotObtainable` where neither reports nor observations could be had, and `OtherPatient` where the
         prefetched Patient is somebody else.
         """
+        visit = self.fhir.visit(options.fhir, request.fhir_server, request.fhir_authorization)
+        try:
+            return self._answer(service_id, request, options, world, visit)
+        except DataNotObtainable as refusal:
+            refusal.fetches = visit.fetches
+            raise
+
+    def _gathered(self, request: HookRequest, options: Options, visit: Visit) -> tuple[prefetch.Deliveries, History]:
+        """What was sent and what had to be fetched, and the history that is in it."""
+        terminology = (options.knowledge or self.knowledge).terminology
+        patient_id, reader = bare_id(request.patient_id), ReportReader(self.knowledge.languages)
+        sent = options.client.prefetch(request.prefetch)
+        queries = prefetch.queries(self.knowledge.offering.prefetch, patient_id)
+        deliveries = visit.completed(prefetch.gathered(sent), sent, queries, patient_id)
+        prefetch.require_data(deliveries)
+        read = history(deliveries, patient_id, terminology, reader)
+        attached = visit.with_attachments(deliveries, _unread(read))
+        if attached is deliveries:
+            return deliveries, read
+        return attached, history(attached, patient_id, terminology, reader)
+
+    def _answer(self, service_id: str, request: HookRequest, options: Options, world: World, visit: Visit) -> Answer:
         hook = self._service(service_id)[1]
         knowledge = options.knowledge or self.knowledge
         guideline = knowledge.guidelines[options.protocol]
-        deliveries = prefetch.gathered(options.client.prefetch(request.prefetch))
-        prefetch.require_data(deliveries)
-
-        read = history(deliveries, request.patient_id, knowledge.terminology, ReportReader(knowledge.languages))
+        deliveries, read = self._gathered(request, options, visit)
         record = Record(read, guideline.protocol, world.today())
         decided = decisions(record)
 
@@ -134,15 +158,25 @@ class ServiceDesk:
             advice=advised,
             gaps=gaps,
             guideline=guideline,
+            fetches=tuple(visit.fetches),
         )
+
+
+def _unread(read: History) -> list[str]:
+    """The final reports in which no assessment could be read, the newest first: an attachment may hold it."""
+    studies = [each for each in read.studies if each.is_final and not (each.assessments or each.disputes)]
+    return [each.reference for each in sorted(studies, key=lambda each: each.date.first, reverse=True)]
 
 
 def _be_sure_of_silence(deliveries: prefetch.Deliveries, gaps: Sequence[Gap]) -> None:
     """No cards may only ever mean that there is nothing to do: not that the part of the record that would have said
     otherwise did not arrive. Raises `DataNotObtainable` where that cannot be told apart."""
-    for key in prefetch.REQUIRED:
-        if deliveries[key].gap in (Reason.PARTIAL, Reason.FAILED):
-            raise DataNotObtainable("What is on record was received only in part, so that silence would mean nothing.")
+    unsure = [key for key in prefetch.REQUIRED if deliveries[key].gap in (Reason.PARTIAL, Reason.FAILED)]
+    if unsure:
+        raise DataNotObtainable(
+            "What is on record was received only in part, so that silence would mean nothing.",
+            *[f"{key}: {prefetch.state(deliveries[key])}." for key in unsure],
+        )
 
 
 def _occasion(

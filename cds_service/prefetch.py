@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import quote
 
 from .core.answers import Gap, Reason
 from .errors import DataNotObtainable
-from .fhir_elements import Json, objects, text
+from .fhir_elements import Json, child, objects, text
 
 RESOURCE_TYPES: Mapping[str, str] = {
     "patient": "Patient",
@@ -24,6 +25,9 @@ RESOURCE_TYPES: Mapping[str, str] = {
     "appointments": "Appointment",
 }
 """What each key asks for."""
+
+_FORMER_NAMES = {"ProcedureRequest": "ServiceRequest"}
+"""What a type was called in STU3."""
 
 REQUIRED = ("reports", "observations")
 """One of them has to be there; the others are optional."""
@@ -48,6 +52,8 @@ class Delivery:
     is_partial: bool = False
     """There is more of it than arrived."""
     next_page: str | None = None
+    because: str = ""
+    """Why there is nothing, in public words that hold no patient data."""
 
     @property
     def gap(self) -> Reason | None:
@@ -67,6 +73,14 @@ class _Unpacked:
     failed: bool = False
     malformed: bool = False
     matches: int = 0
+    kinds: set[str] = field(default_factory=set)
+    """The types of what a search is said to have found."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers the question at all. What cannot be read does not, nor does a search that found one
+        other type. A collection or several other types do: some clients send all that they have under every key."""
+        return bool(self.matches) or (len(self.kinds) != 1 and not (self.malformed and not self.resources))
 
 
 def received(key: str, prefetch: Mapping[str, object]) -> Delivery:
@@ -81,8 +95,7 @@ def unpack(value: object, resource_type: str) -> Delivery:
     if value is None:
         return Delivery(outcome=Outcome.RECEIVED)
     if isinstance(value, list):
-        found = [("", each) for each in objects(value) if _type(each)]
-        return Delivery(outcome=Outcome.RECEIVED, resources=tuple(found)) if found or not value else NOT_SENT
+        value = {"resourceType": "Bundle", "entry": [{"resource": each} for each in value]}
     if not isinstance(value, dict):
         return NOT_SENT
     if _type(value) == "OperationOutcome":
@@ -94,6 +107,8 @@ def unpack(value: object, resource_type: str) -> Delivery:
     _entries(value, resource_type, unpacked)
     if unpacked.failed and not unpacked.resources:
         return FAILED
+    if not unpacked.is_answer:
+        return NOT_SENT
     following = _next(value)
     total = value.get("total")
     return Delivery(
@@ -111,20 +126,27 @@ def _type(resource: Json) -> str:
     return text(resource.get("resourceType"))
 
 
+def entries(bundle: Json) -> list[object]:
+    """The entries of a Bundle, whatever they are."""
+    found = bundle.get("entry")
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
 def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) -> None:
-    for entry in objects(bundle.get("entry")):
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
-            into.malformed = into.malformed or resource is not None
-            continue
+    for entry in map(child, entries(bundle)):
+        resource = child(entry.get("resource"))
         kind = _type(resource)
-        if kind == "Bundle" and depth:
+        if not kind:
+            into.malformed = True
+        elif kind == "Bundle" and depth:
             _entries(resource, resource_type, into, depth - 1)
         elif kind == "OperationOutcome":
             into.failed = into.failed or _is_error(resource)
-        elif kind:
+        else:
             into.resources.append((text(entry.get("fullUrl")), resource))
-            into.matches += kind == resource_type
+            if text(child(entry.get("search")).get("mode")) != "include":
+                into.matches += _FORMER_NAMES.get(kind, kind) == resource_type
+                into.kinds |= {kind} if text(bundle.get("type")) != "collection" else set()
 
 
 def _is_error(outcome: Json) -> bool:
@@ -144,15 +166,36 @@ def gathered(prefetch: Mapping[str, object]) -> dict[str, Delivery]:
     return {key: received(key, prefetch) for key in RESOURCE_TYPES}
 
 
+_PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - CDS Hooks calls the placeholders of templates tokens
+
+
+def queries(templates: Mapping[str, str], patient_id: str) -> dict[str, str]:
+    """The prefetch templates as requests of one patient, relative to the FHIR server. The id cannot change the shape
+    of a request."""
+    return {key: template.replace(_PATIENT_TOKEN, quote(patient_id, safe="")) for key, template in templates.items()}
+
+
 def require_data(deliveries: Deliveries) -> None:
     """Raises `DataNotObtainable` (412) where neither reports nor observations are there, or where one of them failed
     and the other holds nothing, so that nothing was learned (ruling 17)."""
     required = [deliveries[key] for key in REQUIRED]
     arrived = [delivery for delivery in required if delivery.outcome is Outcome.RECEIVED]
-    if not arrived:
-        raise DataNotObtainable
-    if any(delivery.outcome is Outcome.FAILED for delivery in required) and not any(d.resources for d in arrived):
-        raise DataNotObtainable("What is on record could be fetched only in part, and that part is empty.")
+    has_failed = any(delivery.outcome is Outcome.FAILED for delivery in required)
+    if not arrived or (has_failed and not any(d.resources for d in arrived)):
+        raise DataNotObtainable(*[f"{key}: {state(deliveries[key])}." for key in REQUIRED])
+
+
+def state(delivery: Delivery) -> str:
+    """What became of a key, for the developer at the other end."""
+    if delivery.because:
+        return delivery.because
+    match delivery.outcome:
+        case Outcome.RECEIVED:
+            return "only the first part was sent" if delivery.is_partial else "nothing is on record"
+        case Outcome.FAILED:
+            return "an OperationOutcome was sent in its place"
+        case Outcome.NOT_SENT:
+            return "was not sent"
 
 
 def gaps(deliveries: Deliveries) -> Iterator[Gap]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -51,6 +52,15 @@ class Settings:
     """Discovery is answered to everybody. It holds nothing but what the documentation says."""
     pages: bool = True
     """Whether the pages for people are served."""
+    fhir_servers: tuple[str, ...] = ()
+    """Base addresses of the FHIR servers from which missing data is fetched; https, in development also http on
+    loopback."""
+    fhir_open: bool = False
+    """Those servers answer without an access token, such as a public test server."""
+    fhir_budget_seconds: float = 2.5
+    """How long a call may wait for a FHIR server altogether."""
+    fhir_ca_file: Path | None = None
+    """Certificates (PEM) that FHIR servers are verified with, in place of the public ones."""
 
     @property
     def is_authenticated(self) -> bool:
@@ -94,10 +104,26 @@ def _count(raw: str) -> int:
     return int(raw)
 
 
+def _seconds(raw: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", raw) or float(raw) == 0:
+        raise ValueError("has to be a number of seconds above 0")
+    return float(raw)
+
+
+def _file(raw: str) -> Path:
+    if not Path(raw).is_file():
+        raise ValueError("there is no such file")
+    return Path(raw)
+
+
 def _url(raw: str) -> str:
     if not raw.startswith(("http://", "https://")) or " " in raw:
         raise ValueError("has to be an absolute http or https URL")
     return raw.rstrip("/")
+
+
+def _urls(raw: str) -> tuple[str, ...]:
+    return tuple(map(_url, _words(raw)))
 
 
 def _words(raw: str) -> tuple[str, ...]:
@@ -118,6 +144,10 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "development_client": str,
     "open_discovery": _flag,
     "pages": _flag,
+    "fhir_servers": _urls,
+    "fhir_open": _flag,
+    "fhir_budget_seconds": _seconds,
+    "fhir_ca_file": _file,
 }
 VARIABLES: Mapping[str, str] = {field.name: f"CDS_{field.name.upper()}" for field in fields(Settings)}
 """The environment variable of each setting."""

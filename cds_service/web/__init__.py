@@ -7,6 +7,7 @@ from flask import Flask
 from .. import knowledge as knowledge_folder
 from ..auth import FirstUse, SeenTokens
 from ..errors import KnowledgeError
+from ..fhir_client import FhirAccess, FhirClient
 from ..pipeline import WORLD, Options, ServiceDesk, World
 from ..settings import Settings
 from ..store import Store
@@ -29,11 +30,14 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     app = Flask("cds_service.web")
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    desk = ServiceDesk(knowledge)
+    desk = ServiceDesk(
+        knowledge, FhirClient(budget_seconds=settings.fhir_budget_seconds, ca_file=settings.fhir_ca_file)
+    )
     options = Options(
         protocol=settings.protocol,
         public_url=settings.public_url,
         beside_unrelated_orders=settings.beside_unrelated_orders,
+        fhir=FhirAccess(servers=settings.fhir_servers, allow_http=settings.development, is_open=settings.fhir_open),
     )
     callers = Callers(settings, knowledge, options, first_use or SeenTokens().first_use)
     errors.register(app)

@@ -12,6 +12,7 @@ from .. import clients
 from ..auth import Authenticator, FirstUse, NotAuthenticated
 from ..clients import ANYONE, Client
 from ..errors import Busy, ClientsError, Forbidden
+from ..fhir_client import FhirAccess
 from ..knowledge import Knowledge
 from ..pipeline import Options
 from ..settings import VARIABLES, Settings
@@ -51,9 +52,13 @@ class Callers:
                 client=client,
                 protocol=client.protocol or options.protocol,
                 knowledge=clients.knowledge_of(client, knowledge),
+                fhir=FhirAccess(
+                    servers=client.fhir_servers, allow_http=settings.development, is_open=client.fhir_without_token
+                ),
             )
-            for client in (ANYONE, *known.values())
+            for client in known.values()
         }
+        self._options[ANYONE.id] = options
 
     def client(self) -> Client:
         """The client that sent the request at hand. Raises `NotAuthenticated`, or `Busy` where that cannot be told."""
