@@ -55,7 +55,7 @@ from .core.vocabulary import (
 from .errors import KnowledgeError
 from .reading.language import Languages, compiled
 from .reading.text import fold
-from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, folded
+from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, any_word, folded
 
 Raw = dict[str, Any]
 
@@ -355,7 +355,8 @@ class _Loader:
             none_of = [folded(entry[1:]) for entry in rule["when"] if entry[0] == "-"]
             orders.append(OrderWords(kind, tuple(all_of), tuple(none_of)))
         return Words(
-            sides={Side(side): frozenset(map(folded, spellings)) for side, spellings in raw["sides"].items()},
+            sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
+            short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
             breast=tuple(map(folded, raw["breast"])),
             calcifications=tuple(map(folded, raw["calcifications"])),
             morphology=descriptors("morphology", Morphology),

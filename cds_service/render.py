@@ -24,6 +24,10 @@ from .knowledge import CardText, Guideline, Knowledge, OrderTemplate
 
 _ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#!|~&"} | {"\r": " ", "\n": " ", "\t": " "})
 _CONTROL = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, *range(0x80, 0xA0)])
+_INVISIBLE = dict.fromkeys(
+    [0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
+)
+"""Characters that turn the writing direction of what follows, or hide between others."""
 QUOTE_LIMIT = 400
 """Characters of patient data that one quotation on a card may have."""
 
@@ -32,7 +36,7 @@ def escaped(words: str) -> str:
     """Words from patient data, safe inside Markdown: nothing in them is markup, a link or a control character."""
     if len(words) > QUOTE_LIMIT:
         words = words[: QUOTE_LIMIT - 1] + "…"
-    plain = " ".join(words.translate(_CONTROL).translate(_ESCAPES).split())
+    plain = " ".join(words.translate(_CONTROL | _INVISIBLE).translate(_ESCAPES).split())
     if "://" in plain or "www." in plain or "@" in plain:  # some readers make links of bare addresses
         plain = plain.replace("://", "\\:\\/\\/").replace("www.", "www\\.").replace("@", "\\@")
     return plain
@@ -173,8 +177,13 @@ class _Card:
                 values["suspicion_date"] = str(situation.suspicion.study.date)
             if situation.descriptors is not None:
                 values["implied"] = f"BI-RADS {situation.descriptors[1].value}"
-            if self.advice.check is not None and situation.unread is not None and _is_about_unread(self.advice):
+            if situation.unread is not None and _is_about(self.advice, "unread"):
                 values["date"] = str(situation.unread.date)
+            if situation.doubt is not None and _is_about(self.advice, "in_doubt"):
+                verdict = situation.doubt.verdict
+                values["date"] = str(situation.doubt.study.date)
+                values["assessment"] = assessment_words(verdict)
+                values["side"] = Side.UNSTATED.words if verdict.side is Side.UNSTATED else side.words
             values["biopsy_choice"] = self._biopsy_choice(decision)
             values["why"] = self._why(decision)
             values["row"] = (
@@ -229,11 +238,16 @@ class _Card:
         shown: set[int] = set()
         for decision in self.advice.decisions:
             situation = decision.situation
-            if _is_about_unread(self.advice) and situation.unread is not None:
+            if _is_about(self.advice, "unread") and situation.unread is not None:
                 study = situation.unread
                 if id(study) not in shown:
-                    found.append(f"**Not read:** {_titled(study.title)}{study.reference} of {study.date}.")
+                    found.append(f"**Not read:** {_titled(study.title)}{escaped(study.reference)} of {study.date}.")
                     shown.add(id(study))
+                continue
+            if _is_about(self.advice, "in_doubt") and situation.doubt is not None:
+                words = _episode_words(situation.doubt)
+                if words not in found:
+                    found.append(words)
                 continue
             if situation.suspicion is not None and _counts_from_suspicion(decision):
                 found.append(_episode_words(situation.suspicion))
@@ -241,7 +255,7 @@ class _Card:
                 found.append(_episode_words(situation.current))
             if situation.pathology is not None and situation.pathology.result is not None:
                 path = situation.pathology
-                found.append(f"**Pathology:** {situation.pathology.result}, {path.reference} of {path.date}.")
+                found.append(f"**Pathology:** {path.result}, {escaped(path.reference)} of {path.date}.")
             if situation.descriptors is not None and self.advice.check is not None:
                 finding, implied = situation.descriptors
                 found.append(
@@ -456,8 +470,8 @@ def assessment_words(verdict: Verdict) -> str:
     return f"Derived {words}" if verdict.state is State.DERIVED else words
 
 
-def _is_about_unread(advice: Advice) -> bool:
-    return advice.check is not None and any(condition.fact == "unread" for condition in advice.check.when)
+def _is_about(advice: Advice, fact: str) -> bool:
+    return advice.check is not None and advice.check.is_about(fact)
 
 
 def _counts_from_suspicion(decision: Decision) -> bool:

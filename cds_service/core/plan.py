@@ -225,10 +225,10 @@ def is_right_kind(order_kind: OrderKind, kind: StepKind, situation: Situation) -
 def _done(record: Record, situation: Situation, kind: StepKind, counts: _Counting) -> str | None:
     side, current = situation.side, situation.current
     if kind.satisfied_by_pathology:
-        for result in record.history.pathology:
+        for result in record.pathology:
             if result.side.covers(side) and counts.includes(result.date):
                 return result.reference
-    for procedure in record.history.procedures:
+    for procedure in record.procedures:
         if (
             procedure.side.covers(side)
             and is_right_kind(procedure.kind, kind, situation)

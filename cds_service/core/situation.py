@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
+from typing import TypeVar
 
 from .answers import Answer, Gap, Reason, Unknown
 from .classify import State, Verdict, Verdicts, suspicious_descriptors, verdicts
-from .dates import PartialDate, age_in_years
+from .dates import UNDATED, Interval, PartialDate, age_in_years
 from .decide import Facts
-from .history import Finding, History, PathologyResult, Patient, Sided, Study
+from .history import Finding, History, PathologyResult, Patient, Procedure, Sided, Study
 from .protocol import Protocol
 from .vocabulary import Category, Group, Modality, OrderKind, Pathology, Side
+
+D = TypeVar("D", Study, PathologyResult, Procedure)
 
 FACTS: Mapping[str, tuple[type, str]] = {
     "deceased": (bool, "the patient has died"),
@@ -36,6 +39,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "unconfirmed_suspicion": (bool, "an earlier 4 or 5 of this breast was followed by a 1, 2 or 3 without tissue"),
     "next_visit": (str, "the surveillance visit that comes next, or none when all took place"),
     "unread": (bool, "the newest study has no assessment that can be read, and none that can be derived"),
+    "in_doubt": (bool, "a report that may not be acted upon states a category that would call for something"),
     "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
     "calcifications": (bool, "calcifications are the finding"),
     "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
@@ -66,6 +70,8 @@ class Situation:
     pathology: PathologyResult | None
     """The result that answers `current` and decides what comes next."""
     unread: Study | None
+    doubt: Episode | None
+    """What a study says that may not be acted upon, where it would call for something."""
     descriptors: tuple[Finding, Category] | None
     """The finding, and what it implies, that stands against a reported 1, 2 or 3."""
     facts: Facts
@@ -79,22 +85,31 @@ class Record:
         self.protocol = protocol
         self.today = today
         self.gaps: list[Gap] = list(history.gaps)
-        usable = []
-        for study in history.studies:
-            if study.date.first > today + timedelta(days=1):  # a day of grace for zones east of the server
-                self.gaps.append(Gap(Reason.FUTURE, study.reference))
-            elif study.is_final:
-                usable.append(study)
-        usable.sort(key=lambda study: study.date.first, reverse=True)
-        self.studies = usable
-        self.verdicts: list[Verdicts] = [
-            verdicts(study, protocol.derivation, full_year_prior=self._full_year_priors(study)) for study in usable
-        ]
+        self.pathology = tuple(self._past(history.pathology))
+        self.procedures = tuple(self._past(history.procedures))
+        past = sorted(self._past(history.studies), key=lambda study: study.date.first, reverse=True)
+        self.studies = [study for study in past if study.is_final]
+        self.verdicts: list[Verdicts] = [self._verdicts(study) for study in self.studies]
+        in_doubt = [each for each in history.studies if each.doubt or (each.is_final and each not in past)]
+        self.in_doubt = [(study, self._verdicts(study)) for study in in_doubt]
+
+    def _past(self, dated: Iterable[D]) -> Iterator[D]:
+        """What is not dated in the future; the rest is named as a gap. There is a day of grace for zones east of the
+        server."""
+        last = Interval(days=1).after(self.today)
+        for each in dated:
+            if each.date is not None and each.date.first > last:
+                self.gaps.append(Gap(Reason.FUTURE, each.reference))
+            else:
+                yield each
+
+    def _verdicts(self, study: Study) -> Verdicts:
+        return verdicts(study, self.protocol.derivation, full_year_prior=self._full_year_priors(study))
 
     def _full_year_priors(self, study: Study) -> Mapping[Side, bool]:
         if not study.findings:
             return {}
-        oldest_stable = study.date.first - timedelta(days=self.protocol.derivation.full_year_days)
+        oldest_stable = Interval(days=self.protocol.derivation.full_year_days).before(study.date.first)
         return {
             side: any(
                 other.date.last <= oldest_stable and other.side.covers(side) and _is_examination(other)
@@ -116,7 +131,7 @@ class Record:
     def mastectomies(self) -> tuple[Sided, ...]:
         return self.history.conditions.mastectomy + tuple(
             Sided(side=done.side, since=done.date, reference=done.reference)
-            for done in self.history.procedures
+            for done in self.procedures
             if done.kind is OrderKind.MASTECTOMY
         )
 
@@ -125,16 +140,16 @@ class Record:
         return _patient_facts(self.history, self.today)
 
     def tissue_after(self, study: Study, side: Side) -> bool:
-        """Whether a biopsy or a pathology result of that breast follows a study."""
+        """Whether a biopsy or a pathology result of that breast follows a study; any does where it has no date."""
+        taken: tuple[PathologyResult | Procedure, ...] = (
+            *self.pathology,
+            *(done for done in self.procedures if done.kind.is_biopsy),
+        )
         return any(
-            result.side.covers(side) and result.date is not None and result.date.may_follow(study.date)
-            for result in self.history.pathology
-        ) or any(
-            done.kind.is_biopsy
-            and done.side.covers(side)
-            and done.date is not None
-            and done.date.may_follow(study.date)
-            for done in self.history.procedures
+            each.side.covers(side)
+            and each.date is not None
+            and (study.date == UNDATED or each.date.may_follow(study.date))
+            for each in taken
         )
 
 
@@ -167,6 +182,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
             full_year_prior=record._full_year_priors(current.study).get(side, False),
         )
     unread = _unread(record, side, current) or missing
+    doubt = _in_doubt(record, side, current)
     facts = {
         **record.patient_facts,
         **_breast_facts(record, side, current),
@@ -175,6 +191,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         "unconfirmed_suspicion": suspicion is not None,
         "next_visit": _next_visit(record.protocol, index, current),
         "unread": unread is not None,
+        "in_doubt": doubt is not None,
         "suspicious_descriptors": descriptors is not None,
     }
     return Situation(
@@ -184,6 +201,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         suspicion=suspicion,
         pathology=pathology,
         unread=unread,
+        doubt=doubt,
         descriptors=descriptors,
         facts=facts,
     )
@@ -223,14 +241,14 @@ def _outweighs(derived: Verdict, stated: Verdict) -> bool:
 
 
 def _newest(episodes: list[Episode]) -> Episode | None:
-    """The newest; among those of one day the latest where times tell, otherwise the most severe. A category 0 that
-    another study of the same day completed is not the result of that day."""
+    """The newest; among those of one day the latest where times tell, otherwise the most severe, and of those the one
+    that states its side. A category 0 that another study of the same day completed is not the result of that day."""
     if not episodes:
         return None
     day = [e for e in episodes if e.study.date.first == episodes[0].study.date.first]
     latest = [e for e in day if not any(e.study.date.is_surely_before(other.study.date) for other in day)]
     completed = [e for e in latest if e.verdict.category is not Category.INCOMPLETE]
-    return max(completed or latest, key=_weight)
+    return max(completed or latest, key=lambda e: (_weight(e), e.verdict.side is not Side.UNSTATED))
 
 
 def _weight(episode: Episode) -> int:
@@ -260,6 +278,28 @@ def _unread(record: Record, side: Side, current: Episode | None) -> Study | None
         is_young = limits.unread_horizon.after(study.date.last) >= record.today
         return study if is_young else None
     return None
+
+
+def _in_doubt(record: Record, side: Side, current: Episode | None) -> Episode | None:
+    """The most severe of what may not be acted upon but calls for something: a 4 or 5 that no tissue answered, or
+    anything but a benign category in a study that nothing newer replaces."""
+    found = []
+    for study, said in record.in_doubt:
+        verdict = said.get(side) or said.get(Side.UNSTATED)
+        if verdict is not None and _is_pressing(record, side, Episode(study=study, verdict=verdict), current):
+            found.append(Episode(study=study, verdict=verdict))
+    return max(found, key=_weight, default=None)
+
+
+def _is_pressing(record: Record, side: Side, episode: Episode, current: Episode | None) -> bool:
+    study, category, limits = episode.study, episode.verdict.category, record.protocol.limits
+    if category is not None and category.group is Group.SUSPICIOUS:
+        is_recent = limits.suspicion_horizon.after(study.date.last) >= record.today
+        return is_recent and not record.tissue_after(study, side)
+    if category is not None and category.group in (Group.BENIGN, Group.KNOWN_MALIGNANCY):
+        return False
+    is_young = limits.unread_horizon.after(study.date.last) >= record.today
+    return is_young and (current is None or study.date.first > current.study.date.first)
 
 
 # --------------------------------------------------------------------------------------
@@ -333,7 +373,7 @@ def _pathology(record: Record, side: Side, current: Episode | None) -> Pathology
         return None
     results = [
         result
-        for result in record.history.pathology
+        for result in record.pathology
         if result.result is not None
         and result.date is not None
         and result.side.covers(side)

@@ -65,7 +65,6 @@ ONE_DAY: dict[str, list[Json]] = {
 
 
 @pytest.mark.parametrize("studies", ONE_DAY.values(), ids=list(ONE_DAY))
-@pytest.mark.xfail(reason="bug: of two studies of one day that weigh the same, the one that arrives first counts")
 def test_the_order_of_two_studies_of_one_day_never_matters(ask: Asker, studies: list[Json]) -> None:
     prefetch, expected = plain(ask, charted(PROTOCOLS[0], {"studies": studies}))
     prefetch["reports"]["entry"].reverse()
