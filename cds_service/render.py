@@ -18,7 +18,7 @@ from .core.protocol import Anchor
 from .core.situation import Episode
 from .core.vocabulary import Basis, Side
 from .errors import InvalidAnswer
-from .fhir_elements import Json
+from .fhir_elements import Json, filled, is_named
 from .fhir_orders import Requested, reasons, service_request, with_side, with_window
 from .knowledge import CardText, Guideline, Knowledge, OrderTemplate
 
@@ -159,7 +159,7 @@ class _Card:
         values["side"] = side.words
         if current is not None:
             values["date"] = str(current.study.date)
-            values["assessment"] = assessment_words(current.verdict)
+            values["assessment"] = _assessments_words(self.advice.decisions, current.verdict)
             values["category"] = f"BI-RADS {current.verdict.category.value}" if current.verdict.category else ""
         if step is not None:
             values["due"] = step.due.isoformat()
@@ -291,7 +291,7 @@ class _Card:
         ]
 
     def _checked(self) -> list[str]:
-        lines = [f"**Checked:** {', '.join(self.setting.received)}."]
+        lines = [f"**Checked:** {', '.join(self.setting.received)}."] if self.setting.received else []
         undelivered = [gap for gap in self.setting.gaps if gap.reason in GAP_WORDS and "/" not in gap.about]
         if undelivered:
             missing = "; ".join(f"{gap.about} ({GAP_WORDS[gap.reason]})" for gap in undelivered)
@@ -355,15 +355,15 @@ class _Card:
             return [] if self.advice.check is not None else self._offers([], "")
         match objection.concern:
             case Concern.WRONG_KIND | Concern.WRONG_BREAST:
-                deletes = [self._delete(draft) for draft in objection.drafts]
-                return self._offers(deletes, (words.replace or "").format_map(values))
+                deletes = self._deletes(objection.drafts)
+                return self._offers(deletes, (words.replace or "").format_map(values) if deletes else "")
             case Concern.NOT_CALLED_FOR:
                 is_open = self.decision is not None and self.decision.is_open
                 is_about_to_be_due = self.step is not None and bool(self.step.kind.replaces)
                 return self._offers([], "") if is_open and is_about_to_be_due else []
             case Concern.DUPLICATE | Concern.IDENTICAL_DRAFTS:
-                label = (words.remove or "").format_map(values)
-                return [self._suggestion(label, [self._delete(draft) for draft in objection.drafts])]
+                deletes = self._deletes(objection.drafts)
+                return [self._suggestion((words.remove or "").format_map(values), deletes)] if deletes else []
             case _:
                 label = (words.update or "").format_map(values)
                 actions = [action for draft in objection.drafts if (action := self._update(draft, label))]
@@ -433,21 +433,31 @@ class _Card:
             ),
         }
 
-    def _delete(self, draft: Order) -> Json:
-        label = self.setting.knowledge.catalogue.kind_labels[draft.kind]
-        return {"type": "delete", "description": f"Delete the draft order: {label}", "resourceId": draft.reference}
+    def _deletes(self, drafts: Iterable[Order]) -> list[Json]:
+        """The drafts taken back, but for those that nothing names."""
+        labels = self.setting.knowledge.catalogue.kind_labels
+        return [
+            {
+                "type": "delete",
+                "description": f"Delete the draft order: {labels[draft.kind]}",
+                "resourceId": draft.reference,
+            }
+            for draft in drafts
+            if is_named(draft.reference)
+        ]
 
     def _update(self, draft: Order, description: str) -> Json | None:
-        """The draft given back whole, with the side and the time window that it lacks."""
+        """The draft given back whole, with the side and the time window that it lacks; nothing where nothing names
+        it."""
         resource, step = self.setting.drafts.get(draft.reference), self.step
         objection = self.advice.objection
-        if resource is None or step is None or objection is None:
+        if resource is None or step is None or objection is None or not is_named(draft.reference):
             return None
         if draft.side is Side.UNSTATED and step.side is not Side.UNSTATED:
             resource = with_side(resource, self._order_side(), self.setting.knowledge.catalogue)
         if not draft.has_window or objection.concern in (Concern.TOO_EARLY, Concern.WRONG_WINDOW):
             resource = with_window(resource, step.window)
-        return {"type": "update", "description": description, "resource": resource}
+        return {"type": "update", "description": description, "resource": filled(resource)}
 
 
 _PLACEHOLDERS = (
@@ -474,6 +484,15 @@ def _is_about(advice: Advice, fact: str) -> bool:
     return advice.check is not None and advice.check.is_about(fact)
 
 
+def _assessments_words(decisions: Iterable[Decision], first: Verdict) -> str:
+    """The verdicts of the breasts that share a card; where they differ, as `BI-RADS 1 and 2 (benign)`."""
+    found = {decision.situation.current.verdict.category for decision in decisions if decision.situation.current}
+    if len(found) < 2 or first.category is None:
+        return assessment_words(first)
+    numbers = " and ".join(sorted(category.value for category in found if category is not None))
+    return f"BI-RADS {numbers} ({first.category.group.words})"
+
+
 def _counts_from_suspicion(decision: Decision) -> bool:
     row = decision.row
     return row is not None and row.timing is not None and row.timing.anchor is Anchor.SUSPICION
@@ -490,7 +509,8 @@ def _episode_words(episode: Episode) -> str:
         statements = "; ".join(
             f"{escaped(each.statement)} ({escaped(each.reference)}, {each.place})" for each in verdict.evidence
         )
-        return f"**Found:** statements that disagree, {verdict.side.words}, in {where}: {statements}."
+        what = "statements that disagree" if len(verdict.evidence) > 1 else "a category that is left open"
+        return f"**Found:** {what}, {verdict.side.words}, in {where}: {statements}."
     lead = f"**Found:** {assessment_words(verdict)}, {verdict.side.words}, in {where}."
     read = "; ".join(
         f"{escaped(each.statement)} ({escaped(each.reference)}, {each.place})" for each in verdict.evidence

@@ -47,6 +47,16 @@ FACTS: Mapping[str, tuple[type, str]] = {
 }
 """Every fact that a row may name, its type and its meaning."""
 
+VALUES: Mapping[str, frozenset[str]] = {
+    "sex": frozenset({"female", "male", "other", "unknown"}),
+    "assessment": frozenset({*(state.value for state in State), "none"}),
+    "category": frozenset(category.value for category in Category),
+    "group": frozenset(group.value for group in Group),
+    "pathology": frozenset({*(result.value for result in Pathology), "none"}),
+    "modality": frozenset(modality.value for modality in Modality),
+}
+"""The words that a fact can be. `next_visit` can be `none` and the visits of the protocol."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:

@@ -150,9 +150,6 @@ def test_a_worse_category_never_gives_a_milder_card(
 TWICE = {"studies": [], "orders": [{"kind": "diagnostic-mammogram", "date": "2026-05-27", "side": "left"}]}
 
 
-@pytest.mark.xfail(
-    reason="bug: two drafts that both duplicate one order of a breast without a study give two equal cards"
-)
 @given(raw=shorthand, protocol=protocols, hook=hooks, session=sessions)
 @example(raw=TWICE, protocol=PROTOCOLS[0], hook="order-select", session=drafts(TODAY)["twice the same"])
 def test_no_record_gives_the_same_card_twice(
