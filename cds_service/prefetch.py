@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from .core.answers import Gap, Reason
 from .errors import DataNotObtainable
-from .fhir_elements import Json, objects, text
+from .fhir_elements import Json, child, objects, text
 
 RESOURCE_TYPES: Mapping[str, str] = {
     "patient": "Patient",
@@ -24,6 +24,9 @@ RESOURCE_TYPES: Mapping[str, str] = {
     "appointments": "Appointment",
 }
 """What each key asks for."""
+
+_CLINICAL = frozenset(RESOURCE_TYPES.values()) - {"Patient"}
+"""What clients put together in one bundle for several keys."""
 
 REQUIRED = ("reports", "observations")
 """One of them has to be there; the others are optional."""
@@ -66,6 +69,8 @@ class _Unpacked:
     resources: list[tuple[str, Json]] = field(default_factory=list)
     failed: bool = False
     malformed: bool = False
+    understood: bool = False
+    """Something in it answers the question, if only by saying that there is nothing."""
     matches: int = 0
 
 
@@ -92,7 +97,7 @@ def unpack(value: object, resource_type: str) -> Delivery:
         return Delivery(outcome=Outcome.RECEIVED, resources=(("", value),)) if is_wanted else NOT_SENT
     unpacked = _Unpacked()
     _entries(value, resource_type, unpacked)
-    if unpacked.failed and not unpacked.resources:
+    if (unpacked.failed and not unpacked.resources) or not unpacked.understood:
         return FAILED
     following = _next(value)
     total = value.get("total")
@@ -112,6 +117,7 @@ def _type(resource: Json) -> str:
 
 
 def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) -> None:
+    into.understood = into.understood or bundle.get("entry") in (None, [])
     for entry in objects(bundle.get("entry")):
         resource = entry.get("resource")
         if not isinstance(resource, dict):
@@ -122,9 +128,11 @@ def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) 
             _entries(resource, resource_type, into, depth - 1)
         elif kind == "OperationOutcome":
             into.failed = into.failed or _is_error(resource)
+            into.understood = True
         elif kind:
             into.resources.append((text(entry.get("fullUrl")), resource))
-            into.matches += kind == resource_type
+            into.matches += kind == resource_type and text(child(entry.get("search")).get("mode")) != "include"
+            into.understood = into.understood or kind == resource_type or kind in _CLINICAL
 
 
 def _is_error(outcome: Json) -> bool:
