@@ -175,6 +175,8 @@ class _Card:
             if situation.suspicion is not None:
                 values["suspicion"] = assessment_words(situation.suspicion.verdict)
                 values["suspicion_date"] = str(situation.suspicion.study.date)
+                if side is Side.UNSTATED and _is_about_suspicion(self.advice, decision):
+                    values["side"] = situation.suspicion.verdict.side.words
             if situation.descriptors is not None:
                 values["implied"] = f"BI-RADS {situation.descriptors[1].value}"
             if situation.unread is not None and _is_about(self.advice, "unread"):
@@ -249,7 +251,7 @@ class _Card:
                 if words not in found:
                     found.append(words)
                 continue
-            if situation.suspicion is not None and _counts_from_suspicion(decision):
+            if situation.suspicion is not None and _is_about_suspicion(self.advice, decision):
                 found.append(_episode_words(situation.suspicion))
             if situation.current is not None:
                 found.append(_episode_words(situation.current))
@@ -493,7 +495,10 @@ def _assessments_words(decisions: Iterable[Decision], first: Verdict) -> str:
     return f"BI-RADS {numbers} ({first.category.group.words})"
 
 
-def _counts_from_suspicion(decision: Decision) -> bool:
+def _is_about_suspicion(advice: Advice, decision: Decision) -> bool:
+    """Whether a card speaks of an earlier 4 or 5."""
+    if advice.check is not None:
+        return advice.check.is_about("unconfirmed_suspicion")
     row = decision.row
     return row is not None and row.timing is not None and row.timing.anchor is Anchor.SUSPICION
 

@@ -82,20 +82,20 @@ def is_met(decision: Decision, drafts: Iterable[Order]) -> bool:
     """Whether one of the drafts brings about the open step of a decision."""
     step = decision.step
     return step is not None and any(
-        draft.side.covers(decision.situation.side) and is_right_kind(draft.kind, step.kind, decision.situation)
+        draft.side.covers(decision.situation.concerns) and is_right_kind(draft.kind, step.kind, decision.situation)
         for draft in drafts
     )
 
 
 def concerns_breast(decision: Decision, drafts: Iterable[Order]) -> bool:
     """Whether one of the drafts is for the breast of a decision, or for a breast that it does not name."""
-    return any(draft.side.covers(decision.situation.side) for draft in drafts)
+    return any(draft.side.covers(decision.situation.concerns) for draft in drafts)
 
 
 def _objection(
     record: Record, decisions: Sequence[Decision], draft: Order, drafts: Sequence[Order]
 ) -> Objection | None:
-    asked = [decision for decision in decisions if draft.side.covers(decision.situation.side)]
+    asked = [decision for decision in decisions if draft.side.covers(decision.situation.concerns)]
 
     def about(concern: Concern, decision: Decision, among: Sequence[Decision] = asked) -> Objection:
         twins = tuple(each for each in among if each is decision or same_step(each, decision))

@@ -71,6 +71,9 @@ class Situation:
     """What is known about one breast today; `side` is unstated for an assessment of the examination only."""
 
     side: Side
+    concerns: Side
+    """The breast that it can only be about, because the study that counts says something else of the other one;
+    `side` otherwise."""
     current: Episode | None
     """The study that counts, and what it says."""
     index: PartialDate | None
@@ -115,6 +118,10 @@ class Record:
 
     def _verdicts(self, study: Study) -> Verdicts:
         return verdicts(study, self.protocol.derivation, full_year_prior=self._full_year_priors(study))
+
+    def said_of(self, study: Study) -> Verdicts:
+        """The verdicts of a usable study."""
+        return next(said for each, said in zip(self.studies, self.verdicts, strict=True) if each is study)
 
     def _full_year_priors(self, study: Study) -> Mapping[Side, bool]:
         if not study.findings:
@@ -164,7 +171,8 @@ class Record:
 
 
 def situations(record: Record) -> list[Situation]:
-    """The situation of each breast, and of the examination where its assessment names no side."""
+    """The situation of each breast. Where its assessment names no side, it is the situation of the examination, seen
+    with what is on record of that breast: two, where that is so of both breasts."""
     by_side = [_situation(record, side) for side in (Side.LEFT, Side.RIGHT)]
     unsided = [
         situation
@@ -174,15 +182,18 @@ def situations(record: Record) -> list[Situation]:
     if not unsided:
         return by_side
     kept = [situation for situation in by_side if situation not in unsided]
-    return [*kept, _situation(record, Side.UNSTATED, breast=unsided[0].side)]
+    return [*kept, *(_situation(record, Side.UNSTATED, breast=situation.side) for situation in unsided)]
 
 
 def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Situation:
     episodes = record.episodes(breast or side)
     current, missing = _current(episodes)
     index = _index(episodes, current)
-    suspicion = _unconfirmed(record, side, episodes, current)
-    pathology = _pathology(record, side, current)
+    concerns = side
+    if breast is not None and current is not None and breast.opposite in record.said_of(current.study):
+        concerns = breast
+    suspicion = _unconfirmed(record, concerns, episodes, current)
+    pathology = _pathology(record, concerns, current)
     descriptors = None
     if current is not None and current.study.findings and _is_reassuring(current.verdict):
         descriptors = suspicious_descriptors(
@@ -195,7 +206,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
     doubt = _in_doubt(record, side, current)
     facts = {
         **record.patient_facts,
-        **_breast_facts(record, side, current),
+        **_breast_facts(record, concerns, current),
         **_study_facts(record, side, episodes, current),
         "pathology": "none" if pathology is None or pathology.result is None else pathology.result.value,
         "unconfirmed_suspicion": suspicion is not None,
@@ -206,6 +217,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
     }
     return Situation(
         side=side,
+        concerns=concerns,
         current=current,
         index=index,
         suspicion=suspicion,
@@ -295,14 +307,16 @@ def _in_doubt(record: Record, side: Side, current: Episode | None) -> Episode | 
     anything but a benign category in a study that nothing newer replaces."""
     found = []
     for study, said in record.in_doubt:
-        verdict = said.get(side) or said.get(Side.UNSTATED)
-        if verdict is not None and _is_pressing(record, side, Episode(study=study, verdict=verdict), current):
-            found.append(Episode(study=study, verdict=verdict))
+        for verdict in said.values():
+            episode = Episode(study=study, verdict=verdict)
+            if verdict.side.covers(side) and _is_pressing(record, side, episode, current):
+                found.append(episode)
     return max(found, key=_weight, default=None)
 
 
 def _is_pressing(record: Record, side: Side, episode: Episode, current: Episode | None) -> bool:
-    study, category, limits = episode.study, episode.verdict.category, record.protocol.limits
+    study, limits = episode.study, record.protocol.limits
+    category = episode.verdict.category or episode.verdict.worst
     if category is not None and category.group is Group.SUSPICIOUS:
         is_recent = limits.suspicion_horizon.after(study.date.last) >= record.today
         return is_recent and not record.tissue_after(study, side)
@@ -354,19 +368,19 @@ def _next_visit(protocol: Protocol, index: PartialDate | None, current: Episode 
 
 
 def _unconfirmed(record: Record, side: Side, episodes: list[Episode], current: Episode | None) -> Episode | None:
-    """Ruling 5: the newest earlier 4 or 5 that a 1, 2 or 3 followed without tissue in between or since."""
-    if current is None or not _is_reassuring(current.verdict):
+    """Ruling 5: the newest earlier 4 or 5 that a 1, 2 or 3, or a 0, followed without tissue in between or since."""
+    if current is None or not (_is_reassuring(current.verdict) or current.verdict.category is Category.INCOMPLETE):
         return None
     for episode in episodes:
         if (
             episode.study.date.first <= current.study.date.first
             and episode.study is not current.study
-            and episode.verdict.state is State.STATED
-            and episode.verdict.category is not None
-            and episode.verdict.category.group is Group.SUSPICIOUS
+            and episode.verdict.state in (State.STATED, State.CONFLICT)
+            and episode.verdict.may_be_suspicious
         ):
             is_recent = record.protocol.limits.suspicion_horizon.after(episode.study.date.last) >= record.today
-            return episode if is_recent and not record.tissue_after(episode.study, side) else None
+            breast = side if episode.verdict.side is Side.UNSTATED else episode.verdict.side
+            return episode if is_recent and not record.tissue_after(episode.study, breast) else None
     return None
 
 
