@@ -488,7 +488,7 @@ class _Mapper:
         is_final, doubt = _standing(report)
         linked.update(id(member) for member in members)
         self._conclusion_codes(report, reading)
-        if self._is_pathology(report, reading):
+        if self._is_pathology(report, kind, reading):
             self._pathology(report, members, is_final=is_final)
             return None
         is_breast = self._is_breast_imaging(report, kind, reading)
@@ -813,11 +813,18 @@ class _Mapper:
     # ------------------------------------------------------------------------------
     # Pathology
 
-    def _is_pathology(self, report: Json, reading: _Reading) -> bool:
+    def _is_pathology(self, report: Json, kind: OrderKind | None, reading: _Reading) -> bool:
+        """Whether a report is the result of a tissue diagnosis, and not an examination that suspects one."""
         if reading.assessments:
             return False
-        return "pathology" in self._report_categories(report) or any(
-            concept.means is Means.PATHOLOGY for element in _conclusions(report) for concept in self.concepts(element)
+        is_examination = kind is not None and kind.is_imaging
+        return "pathology" in self._report_categories(report) or (
+            not is_examination
+            and any(
+                concept.means is Means.PATHOLOGY
+                for element in _conclusions(report)
+                for concept in self.concepts(element)
+            )
         )
 
     def _pathology(self, report: Json, members: Sequence[Json], *, is_final: bool) -> None:

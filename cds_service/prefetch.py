@@ -25,8 +25,8 @@ RESOURCE_TYPES: Mapping[str, str] = {
 }
 """What each key asks for."""
 
-_CLINICAL = frozenset(RESOURCE_TYPES.values()) - {"Patient"}
-"""What clients put together in one bundle for several keys."""
+_COMES_ALONG = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization", "Location"})
+"""Resources that come with others and are no answer by themselves."""
 
 REQUIRED = ("reports", "observations")
 """One of them has to be there; the others are optional."""
@@ -132,7 +132,7 @@ def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) 
         elif kind:
             into.resources.append((text(entry.get("fullUrl")), resource))
             into.matches += kind == resource_type and text(child(entry.get("search")).get("mode")) != "include"
-            into.understood = into.understood or kind == resource_type or kind in _CLINICAL
+            into.understood = into.understood or kind == resource_type or kind not in _COMES_ALONG
 
 
 def _is_error(outcome: Json) -> bool:

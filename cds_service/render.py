@@ -517,6 +517,8 @@ def _episode_words(episode: Episode) -> str:
         what = "statements that disagree" if len(verdict.evidence) > 1 else "a category that is left open"
         return f"**Found:** {what}, {verdict.side.words}, in {where}: {statements}."
     lead = f"**Found:** {assessment_words(verdict)}, {verdict.side.words}, in {where}."
+    if not verdict.evidence:
+        return lead
     read = "; ".join(
         f"{escaped(each.statement)} ({escaped(each.reference)}, {each.place})" for each in verdict.evidence
     )

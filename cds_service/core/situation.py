@@ -104,7 +104,9 @@ class Record:
         self.studies = [study for study in past if study.is_final]
         self.verdicts: list[Verdicts] = [self._verdicts(study) for study in self.studies]
         in_doubt = [each for each in history.studies if each.doubt or (each.is_final and each not in past)]
-        self.in_doubt = [(study, self._verdicts(study)) for study in in_doubt]
+        self.in_doubt = [
+            (study, self._verdicts(study) or _nothing_read(study)) for study in in_doubt if _is_examination(study)
+        ]
 
     def _past(self, dated: Iterable[D]) -> Iterator[D]:
         """What is not dated in the future; the rest is named as a gap. There is a day of grace for zones east of the
@@ -300,6 +302,11 @@ def _unread(record: Record, side: Side, current: Episode | None) -> Study | None
         is_young = limits.unread_horizon.after(study.date.last) >= record.today
         return study if is_young else None
     return None
+
+
+def _nothing_read(study: Study) -> Verdicts:
+    gap = Gap(Reason.NO_ASSESSMENT, study.reference)
+    return {study.side: Verdict(state=State.UNDECIDED, side=study.side, category=None, evidence=(), gap=gap)}
 
 
 def _in_doubt(record: Record, side: Side, current: Episode | None) -> Episode | None:

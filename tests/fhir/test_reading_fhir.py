@@ -222,6 +222,18 @@ def test_the_card_of_a_report_in_doubt_says_no_side_that_was_not_stated(ask_with
     assert "DiagnosticReport/r (status) could not be read" in card["detail"]
 
 
+def test_a_report_in_doubt_that_cannot_be_read_is_not_passed_over_either(ask_with: AskWith) -> None:
+    (card,) = ask_with(report(status=None)).cards
+    assert card["source"]["topic"]["code"] == "ReportInDoubt"
+    assert "**Found:** No single assessment, both breasts, in " in card["detail"]
+
+
+def test_a_report_that_leaves_its_category_open_is_not_said_to_contradict_itself(ask_with: AskWith) -> None:
+    (card,) = ask_with(report(conclusion="Left breast: BI-RADS 4 or 5?")).cards
+    assert card["source"]["topic"]["code"] == "Conflict"
+    assert "**Found:** a category that is left open, left breast, in " in card["detail"]
+
+
 def test_an_observation_without_a_status_is_as_final_as_its_report(ask_with: AskWith) -> None:
     assert topics(ask_with(report(result=results("o-left")), category("5", status=None))) == ["Category5"]
 

@@ -11,6 +11,7 @@ from tests.small_fhir import (
     CANCER,
     CATEGORY_5,
     ICD,
+    MALIGNANT,
     SCT,
     SUBJECT,
     AskWith,
@@ -38,6 +39,12 @@ def test_pathology_of_the_breast_answers(ask_with: AskWith) -> None:
 @pytest.mark.parametrize("title", ["Prostate, core biopsy", "Colon polyp", "Skin of left arm", "Surgical pathology"])
 def test_pathology_of_another_organ_answers_nothing(ask_with: AskWith, title: str) -> None:
     assert topics(ask_with(category("5"), pathology(title))) == ["Category5"]
+
+
+def test_a_mammogram_that_concludes_cancer_is_no_pathology(ask_with: AskWith) -> None:
+    mammogram = report("later", conclusionCode=[MALIGNANT], effectiveDateTime="2026-05-27")
+    answer = ask_with(category("5"), mammogram)
+    assert sorted(topics(answer)) == ["Category5", "ReportNotRead"]
 
 
 def test_pathology_of_the_other_breast_answers_nothing(ask_with: AskWith) -> None:
