@@ -135,6 +135,7 @@ def same_step(one: Decision, other: Decision) -> bool:
         and one.row is other.row
         and (mine.since, mine.due, mine.status) == (theirs.since, theirs.due, theirs.status)
         and (_category(one) is _category(other) or (_is_benign(one) and _is_benign(other)))
+        and one.situation.suspected is other.situation.suspected
     )
 
 

@@ -85,7 +85,7 @@ def decisions(record: Record) -> list[Decision]:
 
 def _pressure(decision: Decision) -> tuple[bool, tuple[int, int], int, int, date]:
     situation = decision.situation
-    suspicion = situation.suspicion.verdict.worst if situation.suspicion else None
+    suspicion = situation.suspected
     index = situation.index.first if situation.index else date.min  # the younger a surveillance, the less it reassures
     return decision.is_open, _severity(decision), len(decision.checks), suspicion.severity if suspicion else -1, index
 

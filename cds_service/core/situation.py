@@ -89,6 +89,11 @@ class Situation:
     """The finding, and what it implies, that stands against a reported 1, 2 or 3."""
     facts: Facts
 
+    @property
+    def suspected(self) -> Category | None:
+        """The category of the earlier suspicion; of one that was contradicted, the most severe."""
+        return None if self.suspicion is None else self.suspicion.verdict.category or self.suspicion.verdict.worst
+
 
 class Record:
     """The usable studies of a history, newest first, each with its verdicts."""

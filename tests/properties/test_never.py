@@ -147,10 +147,17 @@ def test_a_worse_category_never_gives_a_milder_card(
     assert indicators[0] <= indicators[1]
 
 
+UNREAD = {
+    "studies": [
+        {"date": "2026-05-27", "kind": "screening-mammogram", "side": "left"},
+        {"date": "2026-05-27", "kind": "diagnostic-mammogram"},
+    ]
+}
 TWICE = {"studies": [], "orders": [{"kind": "diagnostic-mammogram", "date": "2026-05-27", "side": "left"}]}
 
 
 @given(raw=shorthand, protocol=protocols, hook=hooks, session=sessions)
+@example(raw=UNREAD, protocol=PROTOCOLS[0], hook="patient-view", session=())
 @example(raw=TWICE, protocol=PROTOCOLS[0], hook="order-select", session=drafts(TODAY)["twice the same"])
 def test_no_record_gives_the_same_card_twice(
     ask: Asker, raw: Json, protocol: str, hook: str, session: tuple[Json, ...]

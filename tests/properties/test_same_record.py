@@ -85,6 +85,19 @@ def mirrored(value: Any) -> Any:
     raw={"studies": [{"date": "2026-05-20", "overall": "3"}, {"date": "2026-03-01", "right": "4C"}]},
     protocol=PROTOCOLS[0],
 )
+@example(
+    raw={"studies": [{"date": "2026-05-20", "overall": "1"}, {"date": "2026-03-01", "left": "4B", "right": "4C"}]},
+    protocol=PROTOCOLS[0],
+)
+@example(
+    raw={
+        "studies": [
+            {"date": "2026-05-20", "left": "1", "right": "1"},
+            {"date": "2026-03-01", "left": "4B", "right": "4C"},
+        ]
+    },
+    protocol=PROTOCOLS[0],
+)
 def test_the_left_breast_is_no_more_than_the_right(ask: Asker, raw: Json, protocol: str) -> None:
     said = [sorted(card["summary"] for card in plain(ask, charted(protocol, each))[1]) for each in (raw, mirrored(raw))]
     assert said[1] == sorted(re.sub("left|right", lambda found: mirrored(found[0]), each) for each in said[0])
