@@ -65,6 +65,28 @@ def type_and_id(target: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+_NAMED = re.compile(r"[A-Za-z]+/[^\s?]+")
+
+
+def is_named(target: str) -> bool:
+    """Whether a relative reference leads to a resource: `name` gives one that does not where there is no id."""
+    return _NAMED.fullmatch(target) is not None
+
+
+def filled(value: Any) -> Any:
+    """A JSON value without the null and empty members that FHIR forbids and clients send."""
+    if isinstance(value, dict):
+        members = {key: filled(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in members.items() if not _is_empty(inner)}
+    if isinstance(value, list):
+        return [inner for inner in map(filled, value) if not _is_empty(inner)]
+    return value
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value in ("", [], {})
+
+
 def name(resource: Json) -> str:
     """The relative reference of a resource, as cards and orders name it."""
     return f"{text(resource.get('resourceType')) or 'Resource'}/{text(resource.get('id')) or '?'}"

@@ -6,12 +6,14 @@ are named as gaps. The value of a coding decides, never the code of the Observat
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
 
 from .core.answers import Answer, Gap, Listed, Reason, T, Unknown
-from .core.dates import PartialDate
+from .core.dates import UNDATED, PartialDate
 from .core.history import (
     Assessment,
     Conditions,
@@ -57,6 +59,7 @@ from .reading.documents import Document, Reader, Written, no_reader
 from .terminology import Concept, Means, Terminology
 
 FINAL = frozenset({"final", "amended", "corrected", "appended"})
+PRELIMINARY = frozenset({"preliminary", "partial", "registered"})
 VOID = frozenset({"entered-in-error", "cancelled"})
 WAITING_ORDERS = frozenset({"active", "on-hold", "draft"})
 ORDER_INTENTS = frozenset({"order", "original-order", "filler-order", "instance-order"})
@@ -106,6 +109,7 @@ class _Reading:
     is_breast: bool = False
     dates: list[PartialDate] = field(default_factory=list)
     is_final: bool = True
+    doubt: Gap | None = None
     reference: str = ""
     title: str = ""
 
@@ -125,18 +129,22 @@ class _Mapper:
         for delivery in deliveries.values():
             for url, resource in delivery.resources:
                 self._index(url, resource)
+        for resources in self.by_type.values():  # the order of arrival never decides anything
+            resources.sort(key=lambda each: text(each.get("id")) or _spelt(each))
 
     def _index(self, url: str, resource: Json) -> None:
-        if url:
-            self.by_url.setdefault(url, resource)
         kind, ident = text(resource.get("resourceType")), text(resource.get("id"))
         if ident:
             known = self.by_name.get((kind, ident))
             if known is not None:
-                if _last_updated(resource) <= _last_updated(known):
+                if _version(resource) <= _version(known):
+                    if url:
+                        self.by_url.setdefault(url, known)
                     return
                 self.by_type[kind].remove(known)
             self.by_name[kind, ident] = resource
+        if url:
+            self.by_url[url] = resource
         self.by_type.setdefault(kind, []).append(resource)
 
     # ------------------------------------------------------------------------------
@@ -144,7 +152,12 @@ class _Mapper:
 
     def history(self) -> History:
         patient = self._patient()
-        studies = self._studies()
+        problems = [
+            problem
+            for problem in self._mine("Condition", "subject", "patient")
+            if _status_code(problem.get("verificationStatus")) not in REFUTED_CONDITIONS
+        ]
+        studies = self._studies(problems)
         procedures = self._listed("procedures", self._procedures())
         return History(
             patient=patient,
@@ -152,9 +165,9 @@ class _Mapper:
             orders=self._listed("orders", self._orders()),
             procedures=replace(procedures, items=(*procedures.items, *self.exams)),
             pathology=tuple(self.results),
-            conditions=self._conditions(),
+            conditions=self._conditions(problems),
             appointments=self._listed("appointments", self._appointments()),
-            gaps=tuple(self.gaps),
+            gaps=tuple(dict.fromkeys(self.gaps)),
         )
 
     def _listed(self, key: str, items: Iterable[T]) -> Listed[T]:
@@ -217,7 +230,7 @@ class _Mapper:
         for each in words(concept):
             worded = self.terms.order_kind_in(each)
             if worded is not None:
-                return worded, self.terms.side_in(each)
+                return worded, self.terms.side_in(each, is_title=True)
         return None, Side.UNSTATED
 
     def _site(self, resource: Json, element: str = "bodySite") -> Side:
@@ -228,7 +241,7 @@ class _Mapper:
             for extension in extensions(site):
                 coded |= self._sides_of_extension(extension, resource)
             if not coded:
-                coded = {self.terms.side_in(each) for each in words(site)}
+                coded = {self.terms.side_in(each, is_title=True) for each in words(site)}
             sides |= coded
         if not sides - {Side.UNSTATED}:
             for extension in extensions(resource):
@@ -275,16 +288,15 @@ class _Mapper:
             is_deceased=person.get("deceasedBoolean") is True or bool(text(person.get("deceasedDateTime"))),
         )
 
-    def _conditions(self) -> Conditions:
+    def _conditions(self, problems: Iterable[Json]) -> Conditions:
         cancer: list[Sided] = []
         mastectomy: list[Sided] = []
         context: set[str] = set()
-        for resource in self._mine("Condition", "subject", "patient"):
-            verification = _status_code(resource.get("verificationStatus"))
-            if verification in REFUTED_CONDITIONS:
-                continue
+        for resource in problems:
+            is_doubtful = _status_code(resource.get("verificationStatus")) in DOUBTFUL_CONDITIONS
             for concept in self.concepts(child(resource.get("code"))):
-                if concept.means is not Means.CONDITION:
+                is_mastectomy = concept.value == "mastectomy" and concept.means in (Means.CONDITION, Means.ORDER)
+                if concept.means is not Means.CONDITION and not is_mastectomy:
                     continue
                 side = concept.side if concept.side is not Side.UNSTATED else self._side_of_condition(resource)
                 sided = Sided(
@@ -292,13 +304,13 @@ class _Mapper:
                     since=any_date(resource, "onsetDateTime", "onsetPeriod", "recordedDate"),
                     reference=name(resource),
                 )
-                is_active = _status_code(resource.get("clinicalStatus")) in ACTIVE_CONDITIONS
-                if concept.value == "mastectomy" and verification not in DOUBTFUL_CONDITIONS:
-                    mastectomy.append(sided)
+                if is_mastectomy:
+                    if not is_doubtful:
+                        mastectomy.append(sided)
                 elif concept.value == "cancer-current":
-                    if is_active and verification not in DOUBTFUL_CONDITIONS:
+                    if _is_active(resource) and not is_doubtful:
                         cancer.append(sided)
-                elif is_active:
+                elif _is_active(resource):
                     context.add(concept.value)
                 break
         return Conditions(
@@ -358,7 +370,7 @@ class _Mapper:
 
     def _procedures(self) -> Iterator[Procedure]:
         for resource in self._mine("Procedure", "subject"):
-            if text(resource.get("status")) != "completed":
+            if text(resource.get("status")) != "completed" or resource.get("notDone") is True:  # notDone: STU3
                 continue
             kind, side = self._order_kind(child(resource.get("code")))
             if kind is None:
@@ -393,22 +405,38 @@ class _Mapper:
     # ------------------------------------------------------------------------------
     # Studies
 
-    def _studies(self) -> list[Study]:
+    def _studies(self, problems: Iterable[Json]) -> list[Study]:
         observations = list(self._mine("Observation", "subject"))
         observations = [o for o in observations if text(o.get("status")) not in VOID]
         linked: set[int] = set()
         studies: list[Study] = []
         for report in self._mine("DiagnosticReport", "subject"):
-            status = text(report.get("status"))
-            if status in VOID:
+            if text(report.get("status")) in VOID:
                 continue
-            if status not in FINAL and status not in ("preliminary", "partial", "registered"):
-                self.gaps.append(Gap(Reason.UNREADABLE, f"{name(report)} (status)"))
-            study = self._study(report, is_final=status in FINAL, linked=linked)
+            study = self._study(report, linked=linked)
             if study is not None:
                 studies.append(study)
         unlinked = [self._observed([o]) for o in observations if id(o) not in linked]
-        return self._with_unlinked(studies, [reading for reading in unlinked if reading.is_breast])
+        found = self._with_unlinked(studies, [reading for reading in unlinked if reading.is_breast])
+        return self._with_unlinked(found, [each for each in self._listed_problems(problems) if _is_news(each, found)])
+
+    def _listed_problems(self, problems: Iterable[Json]) -> Iterator[_Reading]:
+        """The categories that a problem list states as problems."""
+        for problem in problems:
+            concepts = [c for c in self.concepts(child(problem.get("code"))) if c.means is Means.CATEGORY]
+            if not concepts or not _is_active(problem):
+                continue
+            reading = _Reading(reference=name(problem), title=next(iter(words(child(problem.get("code")))), ""))
+            if _status_code(problem.get("verificationStatus")) in DOUBTFUL_CONDITIONS:
+                reading.is_final, reading.doubt = False, Gap(Reason.UNREADABLE, f"{name(problem)} (status)")
+            side = self._side_of_condition(problem)
+            level = Level.EXAM if side is Side.UNSTATED else Level.BREAST
+            for concept in concepts:
+                self._fact(concept, problem, "code", side, level, reading)
+            date = any_date(problem, "onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate")
+            if date is not None:
+                reading.dates.append(date)
+            yield reading
 
     def _with_unlinked(self, studies: list[Study], readings: list[_Reading]) -> list[Study]:
         """Observations that no report points to belong to the report of the same day, where there is just one;
@@ -417,15 +445,19 @@ class _Mapper:
         orphans: dict[object, _Reading] = {}
         for reading in readings:
             if not reading.dates:
-                self.gaps.append(Gap(Reason.UNDATED, reading.reference))
+                reading.is_final, reading.doubt = False, Gap(Reason.UNDATED, reading.reference)
+                orphans[reading.reference, len(orphans)] = reading
                 continue
             day = reading.dates[0].first
             same_day = [place for place, study in enumerate(found) if study.date.first == day and _is_imaging(study)]
-            if len(same_day) == 1 and found[same_day[0]].is_final == reading.is_final:
-                found[same_day[0]] = self._with_words(_joined(found[same_day[0]], reading), reading.documents)
+            one = found[same_day[0]] if len(same_day) == 1 else None
+            if one is not None and (one.is_final, one.doubt is None) == (reading.is_final, reading.doubt is None):
+                found[same_day[0]] = self._with_words(_joined(one, reading), reading.documents)
             else:
-                _absorb(orphans.setdefault((day, reading.is_final), _Reading()), reading)
+                _absorb(orphans.setdefault((day, reading.is_final, reading.doubt is None), _Reading()), reading)
         for reading in orphans.values():
+            if reading.doubt is not None:
+                self.gaps.append(reading.doubt)
             study = self._with_words(_orphan_study(reading), reading.documents)
             if study.assessments or study.disputes or study.findings:
                 found.append(study)
@@ -447,14 +479,16 @@ class _Mapper:
             gaps=(*study.gaps, *written.gaps),
         )
 
-    def _study(self, report: Json, *, is_final: bool, linked: set[int]) -> Study | None:
+    def _study(self, report: Json, *, linked: set[int]) -> Study | None:
         code = child(report.get("code"))
         kind, side = self._order_kind(code)
         members, missing = self._members(report)
-        reading = self._observed(members)
+        # A preliminary observation adds nothing yet. One without a known status is as final as its report.
+        reading = self._observed([each for each in members if text(each.get("status")) not in PRELIMINARY])
+        is_final, doubt = _standing(report)
         linked.update(id(member) for member in members)
         self._conclusion_codes(report, reading)
-        if self._is_pathology(report, reading):
+        if self._is_pathology(report, kind, reading):
             self._pathology(report, members, is_final=is_final)
             return None
         is_breast = self._is_breast_imaging(report, kind, reading)
@@ -465,18 +499,18 @@ class _Mapper:
         if not is_breast and not (written.assessments or written.disputes):
             return None
         date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
-        if date is None:
-            self.gaps.append(Gap(Reason.UNDATED, name(report)))
-            return None
-        gaps = [*_absent_forms(report), *written.gaps]
+        if date is None and text(report.get("status")) not in PRELIMINARY:
+            doubt = Gap(Reason.UNDATED, name(report))
+        gaps = [*_absent_forms(report), *written.gaps, *([doubt] if doubt else [])]
         if missing and not reading.assessments and not written.assessments:
             gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
         self.gaps.extend(gaps)
         return Study(
             reference=name(report),
             title=next(iter(words(code)), ""),
-            date=date,
-            is_final=is_final,
+            date=date or UNDATED,
+            is_final=is_final and doubt is None,
+            doubt=doubt,
             kinds=frozenset({kind} if kind is not None else reading.kinds),
             side=side if side is not Side.UNSTATED else joined(reading.sides),
             assessments=(*_with_prior_films(reading), *written.assessments),
@@ -533,7 +567,7 @@ class _Mapper:
         return found, missing
 
     def _conclusion_codes(self, report: Json, reading: _Reading) -> None:
-        for concept in objects(report.get("conclusionCode")):
+        for concept in _conclusions(report):
             sides = {self.terms.side_in(each) for each in words(concept)[:1]} if concept.get("text") else set()
             understood = False
             for each in self.concepts(concept):
@@ -596,13 +630,10 @@ class _Mapper:
         answers = [(c, list(self.concepts(child(c.get("valueCodeableConcept"))))) for c in components]
         said = (*code, *values, *(each for _, concepts in answers for each in concepts))
         is_breast = any(each.means in _BREAST_FACTS for each in said)
-        is_final = text(observation.get("status")) in FINAL
         if not reading.reference:
             reading.reference = name(observation)
             reading.title = next(iter(words(child(observation.get("code")))), "")
-            reading.is_final = is_final
-        elif reading.is_final and not is_final:
-            return  # a preliminary observation beside final ones adds nothing yet
+            reading.is_final, reading.doubt = _standing(observation)
         side = self._observation_side(observation, code, components, answers)
         documents = list(self._observation_texts(observation, code, values, side))
         documents += [each for c in components for each in self._component_texts(observation, c, side)]
@@ -669,7 +700,7 @@ class _Mapper:
     def _component_side(self, component: Json) -> Side:
         code = child(component.get("code"))
         sides = {each.side for each in self.concepts(code)} - {Side.UNSTATED}
-        return joined(sides or {self.terms.side_in(each) for each in words(code)[:1]})
+        return joined(sides or {self.terms.side_in(each, is_title=True) for each in words(code)[:1]})
 
     def _finding(
         self,
@@ -782,28 +813,33 @@ class _Mapper:
     # ------------------------------------------------------------------------------
     # Pathology
 
-    def _is_pathology(self, report: Json, reading: _Reading) -> bool:
+    def _is_pathology(self, report: Json, kind: OrderKind | None, reading: _Reading) -> bool:
+        """Whether a report is the result of a tissue diagnosis, and not an examination that suspects one."""
         if reading.assessments:
             return False
-        return "pathology" in self._report_categories(report) or any(
-            concept.means is Means.PATHOLOGY
-            for element in objects(report.get("conclusionCode"))
-            for concept in self.concepts(element)
+        is_examination = kind is not None and kind.is_imaging
+        return "pathology" in self._report_categories(report) or (
+            not is_examination
+            and any(
+                concept.means is Means.PATHOLOGY
+                for element in _conclusions(report)
+                for concept in self.concepts(element)
+            )
         )
 
     def _pathology(self, report: Json, members: Sequence[Json], *, is_final: bool) -> None:
         """A pathology report of the breast. One of another organ, or one that is not final, answers nothing."""
-        spoken = [*words(child(report.get("code"))), text(report.get("conclusion"))]
-        elements = [*objects(report.get("conclusionCode")), *(child(m.get("valueCodeableConcept")) for m in members)]
+        titles, conclusion = words(child(report.get("code"))), text(report.get("conclusion"))
+        elements = [*_conclusions(report), *(child(m.get("valueCodeableConcept")) for m in members)]
         concepts = [c for element in elements for c in self.concepts(element) if c.means is Means.PATHOLOGY]
-        is_breast = any(map(self.terms.names_breast, filter(None, spoken))) or any(
+        is_breast = any(map(self.terms.names_breast, (*titles, conclusion))) or any(
             "breast" in concept.display.lower() for concept in concepts
         )
         if not is_breast or not is_final:
             return
         results = [Pathology(concept.value) for concept in concepts]
         worst = max(results, key=list(Pathology).index, default=None)
-        sides = [self.terms.side_in(each) for each in spoken if each]
+        sides = [self.terms.side_in(conclusion), *(self.terms.side_in(each, is_title=True) for each in titles)]
         sides += [self._site(member) for member in members]
         self.results.append(
             PathologyResult(
@@ -859,8 +895,51 @@ def _answered(asked: Json, answer: str) -> str:
     return f"BI-RADS: {answer}" if asked and not _NAMES_BIRADS.search(answer) else answer
 
 
-def _last_updated(resource: Json) -> str:
-    return text(child(resource.get("meta")).get("lastUpdated"))
+def _version(resource: Json) -> tuple[datetime, str]:
+    """What tells the newer of two versions of a resource: when it was updated, as an instant. Without that nothing
+    tells; then it is at least the same one in whatever order they arrive."""
+    updated = partial_date(child(resource.get("meta")).get("lastUpdated")) or UNDATED
+    at = updated.at or datetime.combine(updated.first, time())
+    return at if at.tzinfo else at.replace(tzinfo=UTC), _spelt(resource)
+
+
+def _spelt(resource: Json) -> str:
+    return json.dumps(resource, sort_keys=True)
+
+
+def _standing(resource: Json) -> tuple[bool, Gap | None]:
+    """Whether a report or an Observation is final, and the doubt where its status tells neither that nor that it is
+    preliminary."""
+    status = text(resource.get("status"))
+    if status in FINAL or status in PRELIMINARY:
+        return status in FINAL, None
+    return False, Gap(Reason.UNREADABLE, f"{name(resource)} (status)")
+
+
+def _conclusions(report: Json) -> list[Json]:
+    """The coded conclusions of a report: `conclusionCode`, which STU3 calls `codedDiagnosis`."""
+    return [*objects(report.get("conclusionCode")), *objects(report.get("codedDiagnosis"))]
+
+
+def _is_active(problem: Json) -> bool:
+    """Whether a condition is not over: by its status, and by an end that is stated in whatever form."""
+    has_ended = any(key.startswith("abatement") and value not in (None, False, "") for key, value in problem.items())
+    return _status_code(problem.get("clinicalStatus")) in ACTIVE_CONDITIONS and not has_ended
+
+
+_REPEATED_WITHIN_DAYS = 365
+
+
+def _is_news(problem: _Reading, studies: Iterable[Study]) -> bool:
+    """Whether a category on the problem list is more than a note of what a study of the year before it said."""
+    return not any(
+        stated.side.covers(noted.side) and stated.category.agrees_with(noted.category)
+        for study in studies
+        if study.is_final
+        and (not problem.dates or 0 <= (problem.dates[0].last - study.date.first).days <= _REPEATED_WITHIN_DAYS)
+        for stated in study.assessments
+        for noted in problem.assessments
+    )
 
 
 def _status_code(concept: object) -> str:
@@ -912,6 +991,7 @@ def _absorb(into: _Reading, reading: _Reading) -> None:
     into.reference = into.reference or reading.reference
     into.title = into.title or reading.title
     into.is_final = reading.is_final
+    into.doubt = reading.doubt
     into.assessments += reading.assessments
     into.findings += reading.findings
     into.has_other_findings |= reading.has_other_findings
@@ -928,8 +1008,9 @@ def _orphan_study(reading: _Reading) -> Study:
     return Study(
         reference=reading.reference,
         title=reading.title,
-        date=reading.dates[0],
+        date=reading.dates[0] if reading.dates else UNDATED,
         is_final=reading.is_final,
+        doubt=reading.doubt,
         kinds=frozenset(reading.kinds),
         side=joined(reading.sides),
         assessments=_with_prior_films(reading),
@@ -942,22 +1023,24 @@ def _orphan_study(reading: _Reading) -> Study:
 
 def _examinations(reading: _Reading) -> Iterator[Procedure]:
     """Observations that only say that an examination took place."""
-    if reading.is_final:
+    if reading.is_final and reading.dates:
         for kind in reading.kinds:
             yield Procedure(reference=reading.reference, kind=kind, side=joined(reading.sides), date=reading.dates[0])
 
 
 def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping[str, tuple[Json, Order | None]]:
     """The draft orders of a hook's context by their relative reference, each with the resource as it was sent, so that
-    an update can give it back whole. The order is None where it has nothing to do with the breast."""
+    an update can give it back whole. The order is None where it has nothing to do with the breast. A draft without an
+    id is known by its place."""
     mapper = _Mapper({}, bare_id(patient_id), terminology, no_reader)
     found: dict[str, tuple[Json, Order | None]] = {}
     entries = objects(bundle.get("entry")) if isinstance(bundle, dict) else []
-    for entry in entries:
+    for place, entry in enumerate(entries, start=1):
         resource = entry.get("resource")
-        if isinstance(resource, dict) and text(resource.get("id")):
+        if isinstance(resource, dict):
             is_request = resource.get("resourceType") in ("ServiceRequest", "ProcedureRequest")
             is_other = is_request and mapper._is_other(reference(child(resource.get("subject"))), resource)
             order = mapper.order(resource) if is_request and not is_other else None
-            found[name(resource)] = (resource, order)
+            key = name(resource) if text(resource.get("id")) else f"{name(resource)} (entry {place})"
+            found[key] = (resource, None if order is None else replace(order, reference=key))
     return found

@@ -15,7 +15,7 @@ from .core.history import Study
 from .core.plan import Step
 from .core.situation import Situation
 from .core.vocabulary import Category, Group, Side
-from .fhir_elements import Json
+from .fhir_elements import Json, is_named
 from .knowledge import Catalogue, OrderTemplate
 
 
@@ -61,7 +61,7 @@ def service_request(
         resource["requester"] = {"reference": requested.requester}
     if reasons:
         resource["reasonCode"] = reasons
-    if report is not None:
+    if report is not None and is_named(report):
         resource["reasonReference"] = [{"reference": report}]
     if side in catalogue.sites:
         resource["bodySite"] = [{"coding": [catalogue.sites[side]]}]

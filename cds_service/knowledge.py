@@ -40,7 +40,7 @@ from .core.protocol import (
     Timing,
     Visit,
 )
-from .core.situation import FACTS
+from .core.situation import FACTS, VALUES
 from .core.vocabulary import (
     Category,
     Change,
@@ -55,7 +55,7 @@ from .core.vocabulary import (
 from .errors import KnowledgeError
 from .reading.language import Languages, compiled
 from .reading.text import fold
-from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, folded
+from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, any_word, folded
 
 Raw = dict[str, Any]
 
@@ -355,7 +355,8 @@ class _Loader:
             none_of = [folded(entry[1:]) for entry in rule["when"] if entry[0] == "-"]
             orders.append(OrderWords(kind, tuple(all_of), tuple(none_of)))
         return Words(
-            sides={Side(side): frozenset(map(folded, spellings)) for side, spellings in raw["sides"].items()},
+            sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
+            short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
             breast=tuple(map(folded, raw["breast"])),
             calcifications=tuple(map(folded, raw["calcifications"])),
             morphology=descriptors("morphology", Morphology),
@@ -538,11 +539,12 @@ class _Loader:
                 continue
             if fact == "category":
                 values = [str(value) for value in values]
-                for value in values:
-                    self.member(Category, value, file, f"{where}.{fact}")
             for value in values:
                 if type(value) is not kind:
                     self.problem(file, f"{where}.{fact}", f"{value!r} is not a {_KIND_WORDS[kind]}")
+                elif fact in VALUES and value not in VALUES[fact]:
+                    known = ", ".join(sorted(VALUES[fact]))
+                    self.problem(file, f"{where}.{fact}", f"{value!r} is not known; it can be {known}")
             conditions.append(Condition(fact, operator, frozenset(values) if operator is Operator.IN else values[0]))
         return tuple(conditions)
 
@@ -592,9 +594,10 @@ class _Loader:
         if not raws:
             self.problem("protocol.yaml", "", "there is no protocol in the folder")
         guidelines = {}
-        for name, (protocol, wording) in raws.items():
+        for name, (protocol, wording) in sorted(raws.items(), key=lambda each: "extends" in each[1][0]):
             parent = protocol.get("extends")
             if parent is not None:
+                self._stop_on_problems()  # of what it inherits: they are problems of the files that hold it
                 if parent not in raws or raws[parent][0].get("extends"):
                     self.problem(f"{name}/protocol.yaml", "extends", f"{parent!r} cannot be extended")
                     continue
@@ -605,7 +608,7 @@ class _Loader:
                 self.problem(f"{name}/protocol.yaml", "", f"has no {', '.join(missing)}")
                 continue
             guidelines[name] = self._guideline(name, protocol, wording, catalogue, steps, offering)
-        return guidelines
+        return dict(sorted(guidelines.items()))
 
     def _protocol_files(self) -> list[Path]:
         return sorted(self.folder.glob("[!_]*/protocol.yaml"))
@@ -721,6 +724,15 @@ class _Loader:
         visits = tuple(
             Visit(id=entry["id"], accepted_from=_interval(entry["accepted_from"])) for entry in raw["visits"]
         )
+        known_visits = {*(visit.id for visit in visits), "none"}
+        for decision in decisions:
+            for each in decision.when:
+                named = each.operand if isinstance(each.operand, frozenset) else {each.operand}
+                if each.fact == "next_visit" and not named <= known_visits:
+                    strange = ", ".join(sorted(map(str, named - known_visits)))
+                    self.problem(
+                        file, f"decisions[{decision.id}].when.next_visit", f"{strange} is not among the visits"
+                    )
         starts = [visit.accepted_from.after(date(2000, 1, 1)) for visit in visits]
         if starts != sorted(starts):
             self.problem(file, "visits", "have to stand in the order in which they take place")

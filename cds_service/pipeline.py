@@ -210,6 +210,6 @@ def _requested(request: HookRequest, today: date) -> Requested:
     return Requested(
         patient_id=bare_id(request.patient_id),
         requester=f"{user[0]}/{user[1]}" if is_clinician and user else None,
-        encounter_id=bare_id(encounter) if isinstance(encounter, str) and encounter else None,
+        encounter_id=bare_id(encounter.strip()) if isinstance(encounter, str) and encounter.strip() else None,
         today=today,
     )

@@ -28,6 +28,8 @@ RESOURCE_TYPES: Mapping[str, str] = {
 
 _FORMER_NAMES = {"ProcedureRequest": "ServiceRequest"}
 """What a type was called in STU3."""
+_COMES_ALONG = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization", "Location"})
+"""Resources that come with others and are no answer by themselves."""
 
 REQUIRED = ("reports", "observations")
 """One of them has to be there; the others are optional."""
@@ -72,15 +74,16 @@ class _Unpacked:
     resources: list[tuple[str, Json]] = field(default_factory=list)
     failed: bool = False
     malformed: bool = False
+    understood: bool = False
+    """Something in it answers the question, if only by saying that there is nothing."""
     matches: int = 0
     kinds: set[str] = field(default_factory=set)
-    """The types of what a search is said to have found."""
 
     @property
     def is_answer(self) -> bool:
         """Whether it answers the question at all. What cannot be read does not, nor does a search that found one
         other type. A collection or several other types do: some clients send all that they have under every key."""
-        return bool(self.matches) or (len(self.kinds) != 1 and not (self.malformed and not self.resources))
+        return self.understood or len(self.kinds) > 1
 
 
 def received(key: str, prefetch: Mapping[str, object]) -> Delivery:
@@ -133,20 +136,24 @@ def entries(bundle: Json) -> list[object]:
 
 
 def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) -> None:
+    into.understood = into.understood or bundle.get("entry") in (None, [])
     for entry in map(child, entries(bundle)):
-        resource = child(entry.get("resource"))
-        kind = _type(resource)
-        if not kind:
-            into.malformed = True
+        resource = entry.get("resource")
+        kind = _type(resource) if isinstance(resource, dict) else ""
+        if not isinstance(resource, dict) or not kind:
+            into.malformed = into.malformed or resource is not None
         elif kind == "Bundle" and depth:
             _entries(resource, resource_type, into, depth - 1)
         elif kind == "OperationOutcome":
             into.failed = into.failed or _is_error(resource)
+            into.understood = True
         else:
+            is_wanted = _FORMER_NAMES.get(kind, kind) == resource_type
             into.resources.append((text(entry.get("fullUrl")), resource))
-            if text(child(entry.get("search")).get("mode")) != "include":
-                into.matches += _FORMER_NAMES.get(kind, kind) == resource_type
-                into.kinds |= {kind} if text(bundle.get("type")) != "collection" else set()
+            into.matches += is_wanted and text(child(entry.get("search")).get("mode")) != "include"
+            is_told = kind not in _COMES_ALONG and text(bundle.get("type")) == "collection"
+            into.understood = into.understood or is_wanted or is_told
+            into.kinds |= {kind} - _COMES_ALONG
 
 
 def _is_error(outcome: Json) -> bool:

@@ -18,12 +18,16 @@ from .core.protocol import Anchor
 from .core.situation import Episode
 from .core.vocabulary import Basis, Side
 from .errors import InvalidAnswer
-from .fhir_elements import Json
+from .fhir_elements import Json, filled, is_named
 from .fhir_orders import Requested, reasons, service_request, with_side, with_window
 from .knowledge import CardText, Guideline, Knowledge, OrderTemplate
 
 _ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#!|~&"} | {"\r": " ", "\n": " ", "\t": " "})
 _CONTROL = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, *range(0x80, 0xA0)])
+_INVISIBLE = dict.fromkeys(
+    [0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
+)
+"""Characters that turn the writing direction of what follows, or hide between others."""
 QUOTE_LIMIT = 400
 """Characters of patient data that one quotation on a card may have."""
 
@@ -32,7 +36,7 @@ def escaped(words: str) -> str:
     """Words from patient data, safe inside Markdown: nothing in them is markup, a link or a control character."""
     if len(words) > QUOTE_LIMIT:
         words = words[: QUOTE_LIMIT - 1] + "…"
-    plain = " ".join(words.translate(_CONTROL).translate(_ESCAPES).split())
+    plain = " ".join(words.translate(_CONTROL | _INVISIBLE).translate(_ESCAPES).split())
     if "://" in plain or "www." in plain or "@" in plain:  # some readers make links of bare addresses
         plain = plain.replace("://", "\\:\\/\\/").replace("www.", "www\\.").replace("@", "\\@")
     return plain
@@ -155,7 +159,7 @@ class _Card:
         values["side"] = side.words
         if current is not None:
             values["date"] = str(current.study.date)
-            values["assessment"] = assessment_words(current.verdict)
+            values["assessment"] = _assessments_words(self.advice.decisions, current.verdict)
             values["category"] = f"BI-RADS {current.verdict.category.value}" if current.verdict.category else ""
         if step is not None:
             values["due"] = step.due.isoformat()
@@ -171,10 +175,17 @@ class _Card:
             if situation.suspicion is not None:
                 values["suspicion"] = assessment_words(situation.suspicion.verdict)
                 values["suspicion_date"] = str(situation.suspicion.study.date)
+                if side is Side.UNSTATED and _is_about_suspicion(self.advice, decision):
+                    values["side"] = situation.suspicion.verdict.side.words
             if situation.descriptors is not None:
                 values["implied"] = f"BI-RADS {situation.descriptors[1].value}"
-            if self.advice.check is not None and situation.unread is not None and _is_about_unread(self.advice):
+            if situation.unread is not None and _is_about(self.advice, "unread"):
                 values["date"] = str(situation.unread.date)
+            if situation.doubt is not None and _is_about(self.advice, "in_doubt"):
+                verdict = situation.doubt.verdict
+                values["date"] = str(situation.doubt.study.date)
+                values["assessment"] = assessment_words(verdict)
+                values["side"] = Side.UNSTATED.words if verdict.side is Side.UNSTATED else side.words
             values["biopsy_choice"] = self._biopsy_choice(decision)
             values["why"] = self._why(decision)
             values["row"] = (
@@ -229,19 +240,24 @@ class _Card:
         shown: set[int] = set()
         for decision in self.advice.decisions:
             situation = decision.situation
-            if _is_about_unread(self.advice) and situation.unread is not None:
+            if _is_about(self.advice, "unread") and situation.unread is not None:
                 study = situation.unread
                 if id(study) not in shown:
-                    found.append(f"**Not read:** {_titled(study.title)}{study.reference} of {study.date}.")
+                    found.append(f"**Not read:** {_titled(study.title)}{escaped(study.reference)} of {study.date}.")
                     shown.add(id(study))
                 continue
-            if situation.suspicion is not None and _counts_from_suspicion(decision):
+            if _is_about(self.advice, "in_doubt") and situation.doubt is not None:
+                words = _episode_words(situation.doubt)
+                if words not in found:
+                    found.append(words)
+                continue
+            if situation.suspicion is not None and _is_about_suspicion(self.advice, decision):
                 found.append(_episode_words(situation.suspicion))
             if situation.current is not None:
                 found.append(_episode_words(situation.current))
             if situation.pathology is not None and situation.pathology.result is not None:
                 path = situation.pathology
-                found.append(f"**Pathology:** {situation.pathology.result}, {path.reference} of {path.date}.")
+                found.append(f"**Pathology:** {path.result}, {escaped(path.reference)} of {path.date}.")
             if situation.descriptors is not None and self.advice.check is not None:
                 finding, implied = situation.descriptors
                 found.append(
@@ -277,7 +293,7 @@ class _Card:
         ]
 
     def _checked(self) -> list[str]:
-        lines = [f"**Checked:** {', '.join(self.setting.received)}."]
+        lines = [f"**Checked:** {', '.join(self.setting.received)}."] if self.setting.received else []
         undelivered = [gap for gap in self.setting.gaps if gap.reason in GAP_WORDS and "/" not in gap.about]
         if undelivered:
             missing = "; ".join(f"{gap.about} ({GAP_WORDS[gap.reason]})" for gap in undelivered)
@@ -341,15 +357,15 @@ class _Card:
             return [] if self.advice.check is not None else self._offers([], "")
         match objection.concern:
             case Concern.WRONG_KIND | Concern.WRONG_BREAST:
-                deletes = [self._delete(draft) for draft in objection.drafts]
-                return self._offers(deletes, (words.replace or "").format_map(values))
+                deletes = self._deletes(objection.drafts)
+                return self._offers(deletes, (words.replace or "").format_map(values) if deletes else "")
             case Concern.NOT_CALLED_FOR:
                 is_open = self.decision is not None and self.decision.is_open
                 is_about_to_be_due = self.step is not None and bool(self.step.kind.replaces)
                 return self._offers([], "") if is_open and is_about_to_be_due else []
             case Concern.DUPLICATE | Concern.IDENTICAL_DRAFTS:
-                label = (words.remove or "").format_map(values)
-                return [self._suggestion(label, [self._delete(draft) for draft in objection.drafts])]
+                deletes = self._deletes(objection.drafts)
+                return [self._suggestion((words.remove or "").format_map(values), deletes)] if deletes else []
             case _:
                 label = (words.update or "").format_map(values)
                 actions = [action for draft in objection.drafts if (action := self._update(draft, label))]
@@ -419,21 +435,31 @@ class _Card:
             ),
         }
 
-    def _delete(self, draft: Order) -> Json:
-        label = self.setting.knowledge.catalogue.kind_labels[draft.kind]
-        return {"type": "delete", "description": f"Delete the draft order: {label}", "resourceId": draft.reference}
+    def _deletes(self, drafts: Iterable[Order]) -> list[Json]:
+        """The drafts taken back, but for those that nothing names."""
+        labels = self.setting.knowledge.catalogue.kind_labels
+        return [
+            {
+                "type": "delete",
+                "description": f"Delete the draft order: {labels[draft.kind]}",
+                "resourceId": draft.reference,
+            }
+            for draft in drafts
+            if is_named(draft.reference)
+        ]
 
     def _update(self, draft: Order, description: str) -> Json | None:
-        """The draft given back whole, with the side and the time window that it lacks."""
+        """The draft given back whole, with the side and the time window that it lacks; nothing where nothing names
+        it."""
         resource, step = self.setting.drafts.get(draft.reference), self.step
         objection = self.advice.objection
-        if resource is None or step is None or objection is None:
+        if resource is None or step is None or objection is None or not is_named(draft.reference):
             return None
         if draft.side is Side.UNSTATED and step.side is not Side.UNSTATED:
             resource = with_side(resource, self._order_side(), self.setting.knowledge.catalogue)
         if not draft.has_window or objection.concern in (Concern.TOO_EARLY, Concern.WRONG_WINDOW):
             resource = with_window(resource, step.window)
-        return {"type": "update", "description": description, "resource": resource}
+        return {"type": "update", "description": description, "resource": filled(resource)}
 
 
 _PLACEHOLDERS = (
@@ -456,11 +482,23 @@ def assessment_words(verdict: Verdict) -> str:
     return f"Derived {words}" if verdict.state is State.DERIVED else words
 
 
-def _is_about_unread(advice: Advice) -> bool:
-    return advice.check is not None and any(condition.fact == "unread" for condition in advice.check.when)
+def _is_about(advice: Advice, fact: str) -> bool:
+    return advice.check is not None and advice.check.is_about(fact)
 
 
-def _counts_from_suspicion(decision: Decision) -> bool:
+def _assessments_words(decisions: Iterable[Decision], first: Verdict) -> str:
+    """The verdicts of the breasts that share a card; where they differ, as `BI-RADS 1 and 2 (benign)`."""
+    found = {decision.situation.current.verdict.category for decision in decisions if decision.situation.current}
+    if len(found) < 2 or first.category is None:
+        return assessment_words(first)
+    numbers = " and ".join(sorted(category.value for category in found if category is not None))
+    return f"BI-RADS {numbers} ({first.category.group.words})"
+
+
+def _is_about_suspicion(advice: Advice, decision: Decision) -> bool:
+    """Whether a card speaks of an earlier 4 or 5."""
+    if advice.check is not None:
+        return advice.check.is_about("unconfirmed_suspicion")
     row = decision.row
     return row is not None and row.timing is not None and row.timing.anchor is Anchor.SUSPICION
 
@@ -476,8 +514,11 @@ def _episode_words(episode: Episode) -> str:
         statements = "; ".join(
             f"{escaped(each.statement)} ({escaped(each.reference)}, {each.place})" for each in verdict.evidence
         )
-        return f"**Found:** statements that disagree, {verdict.side.words}, in {where}: {statements}."
+        what = "statements that disagree" if len(verdict.evidence) > 1 else "a category that is left open"
+        return f"**Found:** {what}, {verdict.side.words}, in {where}: {statements}."
     lead = f"**Found:** {assessment_words(verdict)}, {verdict.side.words}, in {where}."
+    if not verdict.evidence:
+        return lead
     read = "; ".join(
         f"{escaped(each.statement)} ({escaped(each.reference)}, {each.place})" for each in verdict.evidence
     )

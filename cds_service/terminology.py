@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +82,9 @@ class OrderWords:
 class Words:
     """What is sometimes written instead of coded."""
 
-    sides: Mapping[Side, frozenset[str]]
+    sides: Mapping[Side, re.Pattern[str]]
+    short_sides: Mapping[Side, frozenset[str]]
+    """Abbreviations that mean something else in running text."""
     breast: tuple[str, ...]
     calcifications: tuple[str, ...]
     morphology: Mapping[str, Morphology]
@@ -166,9 +169,10 @@ class Terminology:
     # ------------------------------------------------------------------------------
     # Words
 
-    def side_in(self, text: str) -> Side:
-        """The side that a title or a short text names; unstated where it names none, or both sides separately."""
-        return _side_in(self.words, text)
+    def side_in(self, text: str, *, is_title: bool = False) -> Side:
+        """The side that a short text names; unstated where it names none, or both sides separately. Abbreviations
+        count in the title of an order, a study or a body site, and elsewhere only right before the breast."""
+        return _side_in(self.words, text, is_title=is_title)
 
     def names_breast(self, text: str) -> bool:
         """Whether a title is about the breast."""
@@ -196,8 +200,8 @@ def _spellings(uri: str) -> tuple[str, ...]:
 
 
 def folded(text: str) -> str:
-    """Lower case without accents, punctuation and doubled spaces, for comparing words."""
-    bare = unicodedata.normalize("NFKD", text).casefold()
+    """Lower case without accents, punctuation, entities and doubled spaces, for comparing words."""
+    bare = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
     bare = "".join(char for char in bare if not unicodedata.combining(char))
     return " ".join(re.sub(r"[^\w-]+", " ", bare).replace("_", " ").split())
 
@@ -210,12 +214,21 @@ def _has_word_starting(text: str, beginnings: tuple[str, ...]) -> bool:
     return any(token.startswith(beginnings) for token in _tokens(text))
 
 
-def _side_in(words: Words, text: str) -> Side:
-    tokens = set(_tokens(text))
-    found = [side for side, spellings in words.sides.items() if tokens & spellings]
+def any_word(spellings: Iterable[str]) -> re.Pattern[str]:
+    """Finds one of several words, or of several words in a row, in a folded text."""
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, spellings))})(?!\w)")
+
+
+def _side_in(words: Words, text: str, *, is_title: bool) -> Side:
+    plain = folded(text[:500])
+    found = {side for side, spellings in words.sides.items() if spellings.search(plain)}
+    tokens = plain.split()
+    for token, following in zip(tokens, (*tokens[1:], ""), strict=False):
+        if is_title or following in words.breast:
+            found |= {side for side, short in words.short_sides.items() if token in short}
     if Side.BOTH in found:
         return Side.BOTH
-    return found[0] if len(found) == 1 else Side.UNSTATED
+    return found.pop() if len(found) == 1 else Side.UNSTATED
 
 
 def _order_kind_in(words: Words, text: str) -> OrderKind | None:
@@ -245,7 +258,7 @@ _P = (
 
 def is_valid_sctid(code: str) -> bool:
     """Whether a SNOMED CT identifier has a valid Verhoeff check digit (SNOMED CT technical specification)."""
-    if not code.isdigit() or not 6 <= len(code) <= 18:
+    if not re.fullmatch(r"[0-9]{6,18}", code):
         return False
     check = 0
     for place, digit in enumerate(reversed(code)):
@@ -256,7 +269,7 @@ def is_valid_sctid(code: str) -> bool:
 def is_valid_loinc(code: str) -> bool:
     """Whether a LOINC code has a valid Mod 10 check digit (LOINC Users' Guide). Part numbers (LP...) follow another
     rule and are only checked for their form."""
-    found = re.fullmatch(r"(LP)?(\d{1,7})-(\d)", code)
+    found = re.fullmatch(r"(LP)?([0-9]{1,7})-([0-9])", code)
     if not found or found[1]:
         return found is not None
     total = sum(sum(divmod(int(d) * (2 if place % 2 == 0 else 1), 10)) for place, d in enumerate(reversed(found[2])))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Envelope:
 
     def __init__(self, hook: Hook) -> None:
         rules = schema("request")
-        optional = {field: _or_null(_KINDS[kind]) for field, kind in hook.optional.items()}
+        optional = {field: _or_nothing(_KINDS[kind]) for field, kind in hook.optional.items()}
         rules["properties"]["context"] = {
             "type": "object",
             "required": list(hook.required),
@@ -104,8 +105,8 @@ class Envelope:
         return sorted(set(found))[:MOST_PROBLEMS]
 
 
-def _or_null(rules: Json) -> Json:
-    return {"anyOf": [rules, {"type": "null"}]}
+def _or_nothing(rules: Json) -> Json:
+    return {"anyOf": [rules, {"enum": [None, ""]}]}
 
 
 def json_object(body: bytes) -> Json:
@@ -175,6 +176,7 @@ class Feedback:
     reason_code: str | None
     reason_system: str | None
     at: str
+    """When it was given, as an instant in UTC."""
 
 
 def feedback(body: bytes) -> tuple[list[Feedback], list[str]]:
@@ -190,23 +192,39 @@ def feedback(body: bytes) -> tuple[list[Feedback], list[str]]:
     usable, problems = [], []
     for place, entry in enumerate(entries):
         if _FEEDBACK.is_valid(entry):
-            usable.append(_one(entry))
+            at = _instant(entry["outcomeTimestamp"])
+            if at is None:
+                problems.append(f"feedback[{place}]: outcomeTimestamp: is not a date with a time.")
+            else:
+                usable.append(_one(entry, at))
         else:
             problems += [f"feedback[{place}]: {_sentence(error)}" for error in _FEEDBACK.iter_errors(entry)]
     return usable, problems[:MOST_PROBLEMS]
 
 
-def _one(entry: Json) -> Feedback:
+def _instant(stated: str) -> str | None:
+    """A time in UTC, which is meant where no zone is stated; None for what is not one."""
+    if "T" not in stated:
+        return None
+    try:
+        at = datetime.fromisoformat(stated)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _one(entry: Json, at: str) -> Feedback:
     given = entry.get("overrideReason") or entry.get("overrideReasons") or {}
     reason = given[0] if isinstance(given, list) and given else given
     coding = _coding(reason) if isinstance(reason, dict) else {}
     return Feedback(
         card=entry["card"],
         outcome=entry["outcome"],
-        accepted=tuple(each["id"] for each in entry.get("acceptedSuggestions", ())),
+        accepted=tuple(each["id"] for each in entry.get("acceptedSuggestions") or ()),
         reason_code=_short(coding.get("code")),
         reason_system=_short(coding.get("system")),
-        at=entry["outcomeTimestamp"],
+        at=at,
     )
 
 

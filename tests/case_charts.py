@@ -162,7 +162,7 @@ def resources_of(case: Json) -> Iterator[Json]:
 
 def _study(ident: str, raw: Json) -> Iterator[Json]:
     day = _day(raw)
-    status = "preliminary" if raw.get("preliminary") else "final"
+    status = "preliminary" if raw.get("preliminary") else "unknown" if raw.get("in_doubt") else "final"
     said = [(f"{ident}-{side}", str(raw[side]), side) for side in ("left", "right") if side in raw]
     # Words of the report need a reader; a second statement in codes says the same.
     said += [(f"{ident}-written-{side}", str(category), side) for side, category in raw.get("written", {}).items()]

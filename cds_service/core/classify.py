@@ -40,6 +40,14 @@ class Verdict:
     basis: Basis | None = None
     prior_films_needed: bool = False
     gap: Gap | None = None
+    worst: Category | None = None
+    """The most severe of the categories that a conflict is about."""
+
+    @property
+    def may_be_suspicious(self) -> bool:
+        """Whether a 4 or 5 was stated, be it among others."""
+        category = self.worst if self.state is State.CONFLICT else self.category
+        return category is not None and category.group is Group.SUSPICIOUS
 
 
 Verdicts = Mapping[Side, Verdict]
@@ -87,7 +95,12 @@ def _stated(study: Study) -> dict[Side, Verdict]:
     if len(result) == 1 and Side.UNSTATED in result and study.side in (Side.LEFT, Side.RIGHT):
         # Last resort of ruling 1: the examination itself is of one breast only.
         result = {study.side: replace(result[Side.UNSTATED], side=study.side)}
-    return result
+    return {side: replace(v, worst=_worst_stated(study, side)) for side, v in result.items()}
+
+
+def _worst_stated(study: Study, side: Side) -> Category | None:
+    categories = (assessment.category for assessment in study.assessments if assessment.side.covers(side))
+    return max(categories, key=_by_severity, default=None)
 
 
 def _rolled_up(assessments: Iterable[Assessment]) -> _Statements:

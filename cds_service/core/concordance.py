@@ -64,7 +64,7 @@ def objections(
         if objection is None:
             continue
         for place, other in enumerate(found):
-            if other.decisions and (other.concern, other.decisions) == (objection.concern, objection.decisions):
+            if _is_same_concern(other, objection):
                 found[place] = replace(other, drafts=other.drafts + objection.drafts)
                 break
         else:
@@ -72,24 +72,30 @@ def objections(
     return found
 
 
+def _is_same_concern(one: Objection, other: Objection) -> bool:
+    if (one.concern, one.decisions) != (other.concern, other.decisions):
+        return False
+    return bool(one.decisions) or one.existing == other.existing
+
+
 def is_met(decision: Decision, drafts: Iterable[Order]) -> bool:
     """Whether one of the drafts brings about the open step of a decision."""
     step = decision.step
     return step is not None and any(
-        draft.side.covers(decision.situation.side) and is_right_kind(draft.kind, step.kind, decision.situation)
+        draft.side.covers(decision.situation.concerns) and is_right_kind(draft.kind, step.kind, decision.situation)
         for draft in drafts
     )
 
 
 def concerns_breast(decision: Decision, drafts: Iterable[Order]) -> bool:
     """Whether one of the drafts is for the breast of a decision, or for a breast that it does not name."""
-    return any(draft.side.covers(decision.situation.side) for draft in drafts)
+    return any(draft.side.covers(decision.situation.concerns) for draft in drafts)
 
 
 def _objection(
     record: Record, decisions: Sequence[Decision], draft: Order, drafts: Sequence[Order]
 ) -> Objection | None:
-    asked = [decision for decision in decisions if draft.side.covers(decision.situation.side)]
+    asked = [decision for decision in decisions if draft.side.covers(decision.situation.concerns)]
 
     def about(concern: Concern, decision: Decision, among: Sequence[Decision] = asked) -> Objection:
         twins = tuple(each for each in among if each is decision or same_step(each, decision))
@@ -106,7 +112,7 @@ def _objection(
         instead = next((d for d in asked if d.is_open and _replaces(d, draft) and not is_met(d, drafts)), None)
         if instead is not None:
             return about(Concern.WRONG_KIND, instead)
-    duplicate = _duplicate(record, draft)
+    duplicate = _duplicate(record, draft, right)
     if duplicate is not None:
         return Objection(concern=Concern.DUPLICATE, drafts=(draft,), decisions=tuple(right[:1]), existing=duplicate)
     if right:
@@ -114,24 +120,33 @@ def _objection(
         concern = None if decision is None else _flaw(record, decisions, decision, draft)
         return None if decision is None or concern is None else about(concern, decision)
     uncalled = next((d for d in asked if _objects_to(record, d, draft)), None)
-    return None if uncalled is None else about(Concern.NOT_CALLED_FOR, uncalled)
+    # What goes with the open step of one situation, as a wire localisation does with a biopsy, is called for.
+    if uncalled is None or any(d.is_open and not _objects_to(record, d, draft) for d in asked):
+        return None
+    return about(Concern.NOT_CALLED_FOR, uncalled)
 
 
 def same_step(one: Decision, other: Decision) -> bool:
-    """Whether two breasts have the same step, so that one card can speak of both."""
+    """Whether two breasts have the same step, so that one card can speak of both. A 1 and a 2 are alike in that."""
     mine, theirs = one.step, other.step
     return (
         mine is not None
         and theirs is not None
         and one.row is other.row
         and (mine.since, mine.due, mine.status) == (theirs.since, theirs.due, theirs.status)
-        and _category(one) is _category(other)
+        and (_category(one) is _category(other) or (_is_benign(one) and _is_benign(other)))
+        and one.situation.suspected is other.situation.suspected
     )
 
 
 def _category(decision: Decision) -> Category | None:
     current = decision.situation.current
     return None if current is None else current.verdict.category
+
+
+def _is_benign(decision: Decision) -> bool:
+    category = _category(decision)
+    return category is not None and category.group is Group.BENIGN
 
 
 def _step_kind(record: Record, decision: Decision) -> StepKind | None:
@@ -190,10 +205,13 @@ def _span(order: Order) -> tuple[date | None, date | None]:
     return first, ends.last if ends else None
 
 
-def _duplicate(record: Record, draft: Order) -> Order | None:
+def _duplicate(record: Record, draft: Order, right: Sequence[Decision]) -> Order | None:
+    """The waiting order that a draft repeats. One that is too old to answer an open step repeats nothing there."""
+    opened = [decision.step.since.first for decision in right if decision.step and decision.is_open]
     for order in record.history.orders:
         if (
             order.kind is draft.kind
+            and not any(order.authored is not None and order.authored.last < since for since in opened)
             and order.reference != draft.reference
             and order.side.covers(draft.side)
             and _is_waiting(record, order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class PartialDate:
     at: datetime | None = None
 
     def __str__(self) -> str:
+        if self == UNDATED:
+            return "no date"
         if self.first == self.last:
             return self.first.isoformat()
         return f"{self.first:%Y-%m}" if self.first.month == self.last.month else f"{self.first:%Y}"
@@ -38,26 +40,37 @@ class PartialDate:
         return self.first >= other.last and not self.is_surely_before(other)
 
 
+UNDATED = PartialDate(date.min, date.max)
+"""A date of which nothing is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A length of time in calendar months and days."""
+    """A length of time in calendar months and days. Nothing lies before the first or after the last day of the
+    calendar: real systems write those for "unknown" and "for ever"."""
 
     months: int = 0
     days: int = 0
 
     def after(self, day: date) -> date:
         """The day that lies this long after `day`; the last day of the month where the month is shorter."""
-        return _months_after(day, self.months) + timedelta(days=self.days)
+        return _days_after(_months_after(day, self.months), self.days)
 
     def before(self, day: date) -> date:
         """The day that lies this long before `day`."""
-        return _months_after(day, -self.months) - timedelta(days=self.days)
+        return _days_after(_months_after(day, -self.months), -self.days)
+
+
+def _days_after(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
 
 
 def _months_after(day: date, months: int) -> date:
     if not months:
         return day
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if not date.min.year <= year <= date.max.year:
+        return date.min if year < date.min.year else date.max
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 

@@ -155,13 +155,21 @@ def _checks(decisions: Sequence[Decision], occasion: Occasion) -> list[Advice]:
 
 
 def _is_same_matter(check: CheckRow, one: Decision, other: Decision) -> bool:
-    """Whether two breasts raise the same question about the same study."""
+    """Whether two breasts raise the same question about the same study, or about the unread ones of one day."""
     mine, theirs = one.situation, other.situation
-    if any(condition.fact == "unread" for condition in check.when):
-        return mine.unread is theirs.unread
+    if check.is_about("unread"):
+        return mine.unread is not None and theirs.unread is not None and mine.unread.date == theirs.unread.date
+    if check.is_about("in_doubt"):
+        return (
+            mine.doubt is not None
+            and theirs.doubt is not None
+            and mine.doubt.study is theirs.doubt.study
+            and mine.doubt.verdict.category is theirs.doubt.verdict.category
+        )
     return (
         mine.current is not None
         and theirs.current is not None
         and mine.current.study is theirs.current.study
         and mine.current.verdict.category is theirs.current.verdict.category
+        and mine.suspected is theirs.suspected
     )

@@ -83,6 +83,9 @@ class Study:
     date: PartialDate
     is_final: bool
     """False for preliminary, partial and registered reports: those open, replace and close nothing."""
+    doubt: Gap | None = None
+    """Why it may not be acted upon although nothing says that it is preliminary: it has no date, or no known status.
+    It is not final then, but what it says is not passed over either."""
     kinds: frozenset[OrderKind]
     side: Side
     """The side of the examination by its own code, not of an assessment."""

@@ -72,10 +72,22 @@ class Decision:
 
 
 def decisions(record: Record) -> list[Decision]:
-    """The decision for each situation of a patient, by the record's protocol, most severe first."""
+    """The decision for each situation of a patient, by the record's protocol, most severe first. Of an examination
+    without a side that is seen with the record of either breast, the more pressing one."""
     made = [_decide(record, situation) for situation in situations(record)]
+    unsided = [decision for decision in made if decision.situation.side is Side.UNSTATED]
+    if len(unsided) > 1:
+        most = max(unsided, key=_pressure)
+        made = [decision for decision in made if decision is most or decision not in unsided]
     made.sort(key=_severity, reverse=True)
     return made
+
+
+def _pressure(decision: Decision) -> tuple[bool, tuple[int, int], int, int, date]:
+    situation = decision.situation
+    suspicion = situation.suspected
+    index = situation.index.first if situation.index else date.min  # the younger a surveillance, the less it reassures
+    return decision.is_open, _severity(decision), len(decision.checks), suspicion.severity if suspicion else -1, index
 
 
 def _severity(decision: Decision) -> tuple[int, int]:
@@ -201,7 +213,7 @@ def _status(record: Record, situation: Situation, kind: StepKind, counts: _Count
 
 
 def _answers(order: Order, kind: StepKind, situation: Situation) -> bool:
-    return order.side.covers(situation.side) and is_right_kind(order.kind, kind, situation)
+    return order.side.covers(situation.concerns) and is_right_kind(order.kind, kind, situation)
 
 
 def _unchecked(record: Record, kind: StepKind) -> tuple[Gap, ...]:
@@ -223,12 +235,12 @@ def is_right_kind(order_kind: OrderKind, kind: StepKind, situation: Situation) -
 
 
 def _done(record: Record, situation: Situation, kind: StepKind, counts: _Counting) -> str | None:
-    side, current = situation.side, situation.current
+    side, current = situation.concerns, situation.current
     if kind.satisfied_by_pathology:
-        for result in record.history.pathology:
+        for result in record.pathology:
             if result.side.covers(side) and counts.includes(result.date):
                 return result.reference
-    for procedure in record.history.procedures:
+    for procedure in record.procedures:
         if (
             procedure.side.covers(side)
             and is_right_kind(procedure.kind, kind, situation)

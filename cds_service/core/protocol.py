@@ -124,6 +124,10 @@ class CheckRow(Row):
     beside_exclusions: frozenset[str]
     """The rows of those who are left alone beside which it is asked all the same."""
 
+    def is_about(self, fact: str) -> bool:
+        """Whether it asks because of that fact."""
+        return any(condition.fact == fact for condition in self.when)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteRow(Row):

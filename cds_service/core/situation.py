@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
+from typing import TypeVar
 
 from .answers import Answer, Gap, Reason, Unknown
 from .classify import State, Verdict, Verdicts, suspicious_descriptors, verdicts
-from .dates import PartialDate, age_in_years
+from .dates import UNDATED, Interval, PartialDate, age_in_years
 from .decide import Facts
-from .history import Finding, History, PathologyResult, Patient, Sided, Study
+from .history import Finding, History, PathologyResult, Patient, Procedure, Sided, Study
 from .protocol import Protocol
 from .vocabulary import Category, Group, Modality, OrderKind, Pathology, Side
+
+D = TypeVar("D", Study, PathologyResult, Procedure)
 
 FACTS: Mapping[str, tuple[type, str]] = {
     "deceased": (bool, "the patient has died"),
@@ -36,12 +39,23 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "unconfirmed_suspicion": (bool, "an earlier 4 or 5 of this breast was followed by a 1, 2 or 3 without tissue"),
     "next_visit": (str, "the surveillance visit that comes next, or none when all took place"),
     "unread": (bool, "the newest study has no assessment that can be read, and none that can be derived"),
+    "in_doubt": (bool, "a report that may not be acted upon states a category that would call for something"),
     "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
     "calcifications": (bool, "calcifications are the finding"),
     "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
     "modality": (str, "how the study that counts was made: mammography, ultrasound, mri"),
 }
 """Every fact that a row may name, its type and its meaning."""
+
+VALUES: Mapping[str, frozenset[str]] = {
+    "sex": frozenset({"female", "male", "other", "unknown"}),
+    "assessment": frozenset({*(state.value for state in State), "none"}),
+    "category": frozenset(category.value for category in Category),
+    "group": frozenset(group.value for group in Group),
+    "pathology": frozenset({*(result.value for result in Pathology), "none"}),
+    "modality": frozenset(modality.value for modality in Modality),
+}
+"""The words that a fact can be. `next_visit` can be `none` and the visits of the protocol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +71,9 @@ class Situation:
     """What is known about one breast today; `side` is unstated for an assessment of the examination only."""
 
     side: Side
+    concerns: Side
+    """The breast that it can only be about, because the study that counts says something else of the other one;
+    `side` otherwise."""
     current: Episode | None
     """The study that counts, and what it says."""
     index: PartialDate | None
@@ -66,9 +83,16 @@ class Situation:
     pathology: PathologyResult | None
     """The result that answers `current` and decides what comes next."""
     unread: Study | None
+    doubt: Episode | None
+    """What a study says that may not be acted upon, where it would call for something."""
     descriptors: tuple[Finding, Category] | None
     """The finding, and what it implies, that stands against a reported 1, 2 or 3."""
     facts: Facts
+
+    @property
+    def suspected(self) -> Category | None:
+        """The category of the earlier suspicion; of one that was contradicted, the most severe."""
+        return None if self.suspicion is None else self.suspicion.verdict.category or self.suspicion.verdict.worst
 
 
 class Record:
@@ -79,22 +103,37 @@ class Record:
         self.protocol = protocol
         self.today = today
         self.gaps: list[Gap] = list(history.gaps)
-        usable = []
-        for study in history.studies:
-            if study.date.first > today + timedelta(days=1):  # a day of grace for zones east of the server
-                self.gaps.append(Gap(Reason.FUTURE, study.reference))
-            elif study.is_final:
-                usable.append(study)
-        usable.sort(key=lambda study: study.date.first, reverse=True)
-        self.studies = usable
-        self.verdicts: list[Verdicts] = [
-            verdicts(study, protocol.derivation, full_year_prior=self._full_year_priors(study)) for study in usable
+        self.pathology = tuple(self._past(history.pathology))
+        self.procedures = tuple(self._past(history.procedures))
+        past = sorted(self._past(history.studies), key=lambda study: study.date.first, reverse=True)
+        self.studies = [study for study in past if study.is_final]
+        self.verdicts: list[Verdicts] = [self._verdicts(study) for study in self.studies]
+        in_doubt = [each for each in history.studies if each.doubt or (each.is_final and each not in past)]
+        self.in_doubt = [
+            (study, self._verdicts(study) or _nothing_read(study)) for study in in_doubt if _is_examination(study)
         ]
+
+    def _past(self, dated: Iterable[D]) -> Iterator[D]:
+        """What is not dated in the future; the rest is named as a gap. There is a day of grace for zones east of the
+        server."""
+        last = Interval(days=1).after(self.today)
+        for each in dated:
+            if each.date is not None and each.date.first > last:
+                self.gaps.append(Gap(Reason.FUTURE, each.reference))
+            else:
+                yield each
+
+    def _verdicts(self, study: Study) -> Verdicts:
+        return verdicts(study, self.protocol.derivation, full_year_prior=self._full_year_priors(study))
+
+    def said_of(self, study: Study) -> Verdicts:
+        """The verdicts of a usable study."""
+        return next(said for each, said in zip(self.studies, self.verdicts, strict=True) if each is study)
 
     def _full_year_priors(self, study: Study) -> Mapping[Side, bool]:
         if not study.findings:
             return {}
-        oldest_stable = study.date.first - timedelta(days=self.protocol.derivation.full_year_days)
+        oldest_stable = Interval(days=self.protocol.derivation.full_year_days).before(study.date.first)
         return {
             side: any(
                 other.date.last <= oldest_stable and other.side.covers(side) and _is_examination(other)
@@ -116,7 +155,7 @@ class Record:
     def mastectomies(self) -> tuple[Sided, ...]:
         return self.history.conditions.mastectomy + tuple(
             Sided(side=done.side, since=done.date, reference=done.reference)
-            for done in self.history.procedures
+            for done in self.procedures
             if done.kind is OrderKind.MASTECTOMY
         )
 
@@ -125,21 +164,22 @@ class Record:
         return _patient_facts(self.history, self.today)
 
     def tissue_after(self, study: Study, side: Side) -> bool:
-        """Whether a biopsy or a pathology result of that breast follows a study."""
+        """Whether a biopsy or a pathology result of that breast follows a study; any does where it has no date."""
+        taken: tuple[PathologyResult | Procedure, ...] = (
+            *self.pathology,
+            *(done for done in self.procedures if done.kind.is_biopsy),
+        )
         return any(
-            result.side.covers(side) and result.date is not None and result.date.may_follow(study.date)
-            for result in self.history.pathology
-        ) or any(
-            done.kind.is_biopsy
-            and done.side.covers(side)
-            and done.date is not None
-            and done.date.may_follow(study.date)
-            for done in self.history.procedures
+            each.side.covers(side)
+            and each.date is not None
+            and (study.date == UNDATED or each.date.may_follow(study.date))
+            for each in taken
         )
 
 
 def situations(record: Record) -> list[Situation]:
-    """The situation of each breast, and of the examination where its assessment names no side."""
+    """The situation of each breast. Where its assessment names no side, it is the situation of the examination, seen
+    with what is on record of that breast: two, where that is so of both breasts."""
     by_side = [_situation(record, side) for side in (Side.LEFT, Side.RIGHT)]
     unsided = [
         situation
@@ -149,15 +189,18 @@ def situations(record: Record) -> list[Situation]:
     if not unsided:
         return by_side
     kept = [situation for situation in by_side if situation not in unsided]
-    return [*kept, _situation(record, Side.UNSTATED, breast=unsided[0].side)]
+    return [*kept, *(_situation(record, Side.UNSTATED, breast=situation.side) for situation in unsided)]
 
 
 def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Situation:
     episodes = record.episodes(breast or side)
     current, missing = _current(episodes)
     index = _index(episodes, current)
-    suspicion = _unconfirmed(record, side, episodes, current)
-    pathology = _pathology(record, side, current)
+    concerns = side
+    if breast is not None and current is not None and breast.opposite in record.said_of(current.study):
+        concerns = breast
+    suspicion = _unconfirmed(record, concerns, episodes, current)
+    pathology = _pathology(record, concerns, current)
     descriptors = None
     if current is not None and current.study.findings and _is_reassuring(current.verdict):
         descriptors = suspicious_descriptors(
@@ -167,23 +210,27 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
             full_year_prior=record._full_year_priors(current.study).get(side, False),
         )
     unread = _unread(record, side, current) or missing
+    doubt = _in_doubt(record, side, current)
     facts = {
         **record.patient_facts,
-        **_breast_facts(record, side, current),
+        **_breast_facts(record, concerns, current),
         **_study_facts(record, side, episodes, current),
         "pathology": "none" if pathology is None or pathology.result is None else pathology.result.value,
         "unconfirmed_suspicion": suspicion is not None,
         "next_visit": _next_visit(record.protocol, index, current),
         "unread": unread is not None,
+        "in_doubt": doubt is not None,
         "suspicious_descriptors": descriptors is not None,
     }
     return Situation(
         side=side,
+        concerns=concerns,
         current=current,
         index=index,
         suspicion=suspicion,
         pathology=pathology,
         unread=unread,
+        doubt=doubt,
         descriptors=descriptors,
         facts=facts,
     )
@@ -223,14 +270,14 @@ def _outweighs(derived: Verdict, stated: Verdict) -> bool:
 
 
 def _newest(episodes: list[Episode]) -> Episode | None:
-    """The newest; among those of one day the latest where times tell, otherwise the most severe. A category 0 that
-    another study of the same day completed is not the result of that day."""
+    """The newest; among those of one day the latest where times tell, otherwise the most severe, and of those the one
+    that states its side. A category 0 that another study of the same day completed is not the result of that day."""
     if not episodes:
         return None
     day = [e for e in episodes if e.study.date.first == episodes[0].study.date.first]
     latest = [e for e in day if not any(e.study.date.is_surely_before(other.study.date) for other in day)]
     completed = [e for e in latest if e.verdict.category is not Category.INCOMPLETE]
-    return max(completed or latest, key=_weight)
+    return max(completed or latest, key=lambda e: (_weight(e), e.verdict.side is not Side.UNSTATED))
 
 
 def _weight(episode: Episode) -> int:
@@ -260,6 +307,35 @@ def _unread(record: Record, side: Side, current: Episode | None) -> Study | None
         is_young = limits.unread_horizon.after(study.date.last) >= record.today
         return study if is_young else None
     return None
+
+
+def _nothing_read(study: Study) -> Verdicts:
+    gap = Gap(Reason.NO_ASSESSMENT, study.reference)
+    return {study.side: Verdict(state=State.UNDECIDED, side=study.side, category=None, evidence=(), gap=gap)}
+
+
+def _in_doubt(record: Record, side: Side, current: Episode | None) -> Episode | None:
+    """The most severe of what may not be acted upon but calls for something: a 4 or 5 that no tissue answered, or
+    anything but a benign category in a study that nothing newer replaces."""
+    found = []
+    for study, said in record.in_doubt:
+        for verdict in said.values():
+            episode = Episode(study=study, verdict=verdict)
+            if verdict.side.covers(side) and _is_pressing(record, side, episode, current):
+                found.append(episode)
+    return max(found, key=_weight, default=None)
+
+
+def _is_pressing(record: Record, side: Side, episode: Episode, current: Episode | None) -> bool:
+    study, limits = episode.study, record.protocol.limits
+    category = episode.verdict.category or episode.verdict.worst
+    if category is not None and category.group is Group.SUSPICIOUS:
+        is_recent = limits.suspicion_horizon.after(study.date.last) >= record.today
+        return is_recent and not record.tissue_after(study, side)
+    if category is not None and category.group in (Group.BENIGN, Group.KNOWN_MALIGNANCY):
+        return False
+    is_young = limits.unread_horizon.after(study.date.last) >= record.today
+    return is_young and (current is None or study.date.first > current.study.date.first)
 
 
 # --------------------------------------------------------------------------------------
@@ -304,19 +380,19 @@ def _next_visit(protocol: Protocol, index: PartialDate | None, current: Episode 
 
 
 def _unconfirmed(record: Record, side: Side, episodes: list[Episode], current: Episode | None) -> Episode | None:
-    """Ruling 5: the newest earlier 4 or 5 that a 1, 2 or 3 followed without tissue in between or since."""
-    if current is None or not _is_reassuring(current.verdict):
+    """Ruling 5: the newest earlier 4 or 5 that a 1, 2 or 3, or a 0, followed without tissue in between or since."""
+    if current is None or not (_is_reassuring(current.verdict) or current.verdict.category is Category.INCOMPLETE):
         return None
     for episode in episodes:
         if (
             episode.study.date.first <= current.study.date.first
             and episode.study is not current.study
-            and episode.verdict.state is State.STATED
-            and episode.verdict.category is not None
-            and episode.verdict.category.group is Group.SUSPICIOUS
+            and episode.verdict.state in (State.STATED, State.CONFLICT)
+            and episode.verdict.may_be_suspicious
         ):
             is_recent = record.protocol.limits.suspicion_horizon.after(episode.study.date.last) >= record.today
-            return episode if is_recent and not record.tissue_after(episode.study, side) else None
+            breast = side if episode.verdict.side is Side.UNSTATED else episode.verdict.side
+            return episode if is_recent and not record.tissue_after(episode.study, breast) else None
     return None
 
 
@@ -333,7 +409,7 @@ def _pathology(record: Record, side: Side, current: Episode | None) -> Pathology
         return None
     results = [
         result
-        for result in record.history.pathology
+        for result in record.pathology
         if result.result is not None
         and result.date is not None
         and result.side.covers(side)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from flask import Flask
 
 from .. import knowledge as knowledge_folder
@@ -13,6 +17,9 @@ from ..settings import Settings
 from ..store import Store
 from . import api, errors, pages
 from .callers import Callers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | None = None) -> Flask:
@@ -29,6 +36,7 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     store.prepare()
     app = Flask("cds_service.web")
     app.url_map.strict_slashes = False
+    app.wsgi_app = _with_single_slashes(app.wsgi_app)  # type: ignore[assignment]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     desk = ServiceDesk(
         knowledge, FhirClient(budget_seconds=settings.fhir_budget_seconds, ca_file=settings.fhir_ca_file)
@@ -45,3 +53,14 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     if settings.pages:
         app.register_blueprint(pages.blueprint(knowledge, options))
     return app
+
+
+def _with_single_slashes(app: WSGIApplication) -> WSGIApplication:
+    """Takes `//` in a path for `/`, as the reference client makes it of a base address that ends in a slash. A redirect
+    would lose the body of a call."""
+
+    def called(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub("/{2,}", "/", environ.get("PATH_INFO", ""))
+        return app(environ, start_response)
+
+    return called

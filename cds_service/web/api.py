@@ -101,6 +101,7 @@ def _refuse_other_media() -> None:
 def _with_cors(response: Response, settings: Settings) -> Response:
     """Headers for browser clients, on errors too; the origin is echoed only where it is on the list."""
     origin = request.headers.get("Origin")
+    response.vary.add("Origin")
     if origin is None:
         return response
     is_anybody = settings.development and not settings.allowed_origins
@@ -109,5 +110,4 @@ def _with_cors(response: Response, settings: Settings) -> Response:
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
         response.headers["Access-Control-Max-Age"] = "600"
-    response.vary.add("Origin")
     return response

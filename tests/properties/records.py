@@ -41,6 +41,7 @@ studies = _some(
     findings=st.lists(findings, max_size=2),
     prior_films_needed=st.booleans(),
     preliminary=st.sampled_from([False, False, True]),
+    in_doubt=st.sampled_from([False, False, False, True]),
 )
 events = _some(
     {

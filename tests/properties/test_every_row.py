@@ -240,16 +240,7 @@ def test_hostile_words_in_every_string_of_the_record_come_to_nothing(ask: Asker,
                 assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", card["detail"])
 
 
-ENTITY_AS_SIDE = pytest.mark.xfail(reason="bug: the entity &lt; in a text is taken for the side word lt, left")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(words, id=name, marks=[ENTITY_AS_SIDE] if "&lt;" in words else [])
-        for name, words in HOSTILE.items()
-    ],
-)
+@pytest.mark.parametrize("words", HOSTILE.values(), ids=list(HOSTILE))
 def test_hostile_words_never_change_a_summary(ask: Asker, words: str) -> None:
     for case in case_charts():
         clean = request(case, "patient-view")
@@ -280,14 +271,8 @@ def with_ids(value: Any, tail: str) -> Any:
         "a word that nobody knows decides nothing",
         "two breast-level codes disagree with the overall one",
         "reported as 2 although the descriptors are suspicious",
-        pytest.param(
-            "a high-risk lesion asks for more",
-            marks=pytest.mark.xfail(reason="bug: the reference of a pathology report is shown unescaped"),
-        ),
-        pytest.param(
-            "the newest report holds no assessment",
-            marks=pytest.mark.xfail(reason="bug: the reference of a report that could not be read is shown unescaped"),
-        ),
+        "a high-risk lesion asks for more",
+        "the newest report holds no assessment",
     ],
 )
 @pytest.mark.parametrize("tail", ["[x](evil)", "<b>", "*b*"])
@@ -297,7 +282,6 @@ def test_hostile_ids_come_to_nothing(ask: Asker, name: str, tail: str) -> None:
         assert_fit_to_be_shown(ask(with_ids(copy.deepcopy(asked), tail), today=case.today))
 
 
-@pytest.mark.xfail(reason="bug: a right-to-left override of the report turns around the words that follow it")
 def test_an_override_of_the_writing_direction_does_not_reach_a_card(ask: Asker) -> None:
     case = chart("a 4B on the left, five days old, nothing ordered")
     answer = ask(poisoned(request(case, "patient-view"), HOSTILE["right to left"]))

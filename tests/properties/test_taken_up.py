@@ -38,28 +38,16 @@ def assert_ends_the_matter(ask: Asker, case: CaseChart) -> None:
             assert card["summary"] not in [each["summary"] for each in said.cards]
 
 
-OLD_ORDER = "an order from before the study is not for it"
-SAID_TWICE = pytest.mark.xfail(reason="bug: an order that is too old to answer the study makes a new one a duplicate")
-
-
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, id=repr(case), marks=[SAID_TWICE] if case.name == OLD_ORDER else []) for case in case_charts()],
-)
+@pytest.mark.parametrize("case", case_charts(), ids=repr)
 def test_a_suggestion_of_a_case_that_is_taken_up_ends_the_matter(ask: Asker, case: CaseChart) -> None:
     assert_ends_the_matter(ask, case)
 
 
 @given(raw=shorthand, protocol=st.sampled_from(PROTOCOLS))
 def test_any_suggestion_that_is_taken_up_ends_the_matter(ask: Asker, raw: Json, protocol: str) -> None:
-    """Where assessments name their side, and no older order is on record; for those see the two bugs around."""
-    sided = [{key: value for key, value in study.items() if key != "overall"} for study in raw["studies"]]
-    assert_ends_the_matter(ask, charted(protocol, {**raw, "studies": sided, "orders": []}))
+    assert_ends_the_matter(ask, charted(protocol, raw))
 
 
-@pytest.mark.xfail(
-    reason="bug: the wire localisation that we suggest without a side is objected to for the other breast"
-)
 def test_a_suggestion_without_a_side_that_is_taken_up_ends_the_matter(ask: Asker) -> None:
     study = {"date": "2026-05-27", "kind": "diagnostic-mammogram", "left": "1", "overall": "4A"}
     assert_ends_the_matter(ask, charted(PROTOCOLS[0], {"studies": [study]}))

@@ -74,6 +74,12 @@ def test_another_origin_is_allowed_nothing(browser: FlaskClient, path: str, orig
 
 
 @pytest.mark.requirement("GEN-11")
+@pytest.mark.parametrize("path", PATHS)
+def test_a_cache_never_gives_one_origin_the_answer_of_another(browser: FlaskClient, path: str) -> None:
+    assert "Origin" in browser.get(path).headers["Vary"]
+
+
+@pytest.mark.requirement("GEN-11")
 def test_any_origin_may_try_the_service_out_in_development(client: FlaskClient) -> None:
     answer = client.get("/cds-services", headers={"Origin": "http://localhost:8081"})
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:8081"

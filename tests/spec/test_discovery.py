@@ -102,7 +102,6 @@ def test_a_trailing_slash_is_answered_and_not_redirected(client: FlaskClient) ->
         assert client.post(f"{url(hook)}/feedback/", json={"feedback": []}).status_code == 200
 
 
-@pytest.mark.xfail(reason="bug: a double slash, as the reference client makes it, is redirected in HTML", strict=True)
 @pytest.mark.requirement("DIS-15", "GEN-10")
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
 def test_a_double_slash_is_not_redirected(client: FlaskClient, method: str) -> None:

@@ -156,14 +156,18 @@ def test_times_with_fractions_and_offsets_are_taken(
     assert len(stored(settings, card)) == 1
 
 
-@pytest.mark.xfail(reason="bug: times are stored as sent, so one report in two zones is stored twice", strict=True)
 @pytest.mark.requirement("FB-08", "FB-03")
 def test_times_are_stored_in_utc(client: FlaskClient, settings: Settings, card: str) -> None:
     send(client, overridden(card), overridden(card, outcomeTimestamp="2026-06-01T10:00:00+02:00"))
     assert len(stored(settings, card)) == 1
 
 
-@pytest.mark.xfail(reason="bug: any text of 10 to 64 characters is taken for a time", strict=True)
+@pytest.mark.requirement("FB-08")
+def test_a_time_without_a_zone_is_utc(client: FlaskClient, settings: Settings, card: str) -> None:
+    send(client, overridden(card), overridden(card, outcomeTimestamp="2026-06-01T08:00:00"))
+    assert [row["outcome_at"] for row in stored(settings, card)] == ["2026-06-01T08:00:00Z"]
+
+
 @pytest.mark.requirement("FB-08", "FB-12")
 @pytest.mark.parametrize("time", ["yesterday at noon", "2026-06-01", "2026-13-41T08:00:00Z"])
 def test_what_is_not_a_time_is_a_problem(client: FlaskClient, settings: Settings, card: str, time: str) -> None:
@@ -218,9 +222,6 @@ def test_a_broken_envelope_is_refused(client: FlaskClient, envelope: object) -> 
     assert client.post(f"{url('patient-view')}/feedback", json=envelope).status_code == 400
 
 
-@pytest.mark.xfail(
-    reason="bug: null acceptedSuggestions cost the entry, while null override reasons do not", strict=True
-)
 @pytest.mark.requirement("FB-06", "FB-12")
 def test_null_suggestions_are_as_if_absent(client: FlaskClient, settings: Settings, card: str) -> None:
     send(client, overridden(card, acceptedSuggestions=None))
