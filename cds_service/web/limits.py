@@ -1,0 +1,62 @@
+"""Limits that keep one caller, or too many calls at once, from holding up the others. Each worker keeps its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from flask import Flask, g, request
+
+from ..errors import Busy, TooMany
+from ..settings import Settings
+from . import observed
+
+MOST_CALLERS = 10_000
+"""Callers that are remembered; whoever called longest ago is forgotten first."""
+
+
+class Rates:
+    """A token bucket for each caller: `per_second` calls in the long run, twice as many at once."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._most = 2.0 * per_second
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def admits(self, caller: str, now: float) -> bool:
+        """Whether one more call of the caller is within its rate; `now` in seconds of a clock that only runs on."""
+        with self._lock:
+            left, since = self._buckets.pop(caller, (self._most, now))
+            left = min(self._most, left + (now - since) * self._per_second)
+            is_admitted = left >= 1
+            self._buckets[caller] = (left - 1 if is_admitted else left, now)
+            if len(self._buckets) > MOST_CALLERS:
+                self._buckets.popitem(last=False)
+            return is_admitted
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Refuses what exceeds the limits: 429 for a caller that calls too often, 503 where too many calls are being
+    answered. Health, metrics and pages are not limited. To stand after authentication, so that a caller is a client
+    and not the address of its proxy."""
+    rates = Rates(settings.calls_per_second)
+    places = threading.BoundedSemaphore(settings.max_concurrent_calls)
+
+    @app.before_request
+    def admit() -> None:
+        if request.method != "POST" or not request.path.startswith("/cds-services"):
+            return
+        client = observed.call().client
+        caller = request.remote_addr or "" if client == observed.NOBODY else client
+        if not rates.admits(caller, time.monotonic()):
+            raise TooMany
+        if not places.acquire(blocking=False):
+            raise Busy
+        g.has_place = True
+
+    @app.teardown_request
+    def leave(error: BaseException | None) -> None:
+        if g.pop("has_place", False):
+            places.release()
