@@ -12,7 +12,7 @@ from ..pipeline import Options, ServiceDesk, World
 from ..settings import Settings
 from ..store import Store, StoreDown
 from ..wire import dumped, feedback
-from . import observed
+from . import limits, observed
 
 
 def discovery(offering: Offering) -> Json:
@@ -45,6 +45,7 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
+        limits.within_rate()
         _refuse_other_media()
         asked = desk.request(service_id, request.get_data(cache=False))
         answer = desk.answer(service_id, asked, options, world)
@@ -54,6 +55,7 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
 
     @routes.post("/cds-services/<service_id>/feedback")
     def take_feedback(service_id: str) -> Response:
+        limits.within_rate()
         if service_id not in desk.knowledge.offering.services:
             raise UnknownService
         _refuse_other_media()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 
 from ..errors import Busy, TooMany
 from ..settings import Settings
@@ -14,6 +14,7 @@ from . import observed
 
 MOST_CALLERS = 10_000
 """Callers that are remembered; whoever called longest ago is forgotten first."""
+_RATES = "cds_rates"
 
 
 class Rates:
@@ -38,25 +39,29 @@ class Rates:
 
 
 def register(app: Flask, settings: Settings) -> None:
-    """Refuses what exceeds the limits: 429 for a caller that calls too often, 503 where too many calls are being
-    answered. Health, metrics and pages are not limited. To stand after authentication, so that a caller is a client
-    and not the address of its proxy."""
-    rates = Rates(settings.calls_per_second)
+    """Refuses, with 503, what exceeds the calls that a worker answers at once. Health, metrics and pages are not
+    limited."""
     places = threading.BoundedSemaphore(settings.max_concurrent_calls)
+    app.extensions[_RATES] = Rates(settings.calls_per_second)
 
     @app.before_request
     def admit() -> None:
-        if request.method != "POST" or not request.path.startswith("/cds-services"):
-            return
-        client = observed.call().client
-        caller = request.remote_addr or "" if client == observed.NOBODY else client
-        if not rates.admits(caller, time.monotonic()):
-            raise TooMany
-        if not places.acquire(blocking=False):
-            raise Busy
-        g.has_place = True
+        if request.method == "POST" and request.path.startswith("/cds-services"):
+            if not places.acquire(blocking=False):
+                raise Busy
+            g.has_place = True
 
     @app.teardown_request
     def leave(error: BaseException | None) -> None:
         if g.pop("has_place", False):
             places.release()
+
+
+def within_rate() -> None:
+    """Refuses, with 429, a caller that calls too often. To be called as soon as the client is known; without one, the
+    caller is an address. Raises `TooMany`."""
+    client = observed.call().client
+    caller = request.remote_addr or "" if client == observed.NOBODY else client
+    rates: Rates = current_app.extensions[_RATES]
+    if not rates.admits(caller, time.monotonic()):
+        raise TooMany
