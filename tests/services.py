@@ -110,6 +110,10 @@ class Running:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(each) for each in children.split()]
 
+    def started(self) -> int:
+        """How many workers have started so far: one that is stopped before has no handler for the signal yet."""
+        return self.log.read_text().count("Started worker-")
+
     def stop(self) -> int:
         """Stops it as an orchestrator does."""
         self.process.send_signal(signal.SIGTERM)
@@ -130,15 +134,10 @@ def running(folder: Path, database: str, *, workers: int = 2, **settings: object
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
     service = Running(process, f"http://127.0.0.1:{port}", log)
     try:
-        until(lambda: process.poll() is not None or _is_up(service, workers), "the service to start")
+        until(lambda: process.poll() is not None or service.started() == workers, "the service to start")
         assert process.poll() is None, log.read_text()
         yield service
     finally:
         service.session.close()
         if process.poll() is None:
             service.stop()
-
-
-def _is_up(service: Running, workers: int) -> bool:
-    """Whether every worker has started: one that is stopped before has no handler for the signal yet."""
-    return service.log.read_text().count("Started worker-") == workers
