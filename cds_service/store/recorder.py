@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from .errors import StoreDown, StoreRefused
 from .records import DecisionRecord
@@ -52,8 +53,10 @@ class Recorder:
         """Sees to it that somebody writes."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="store-recorder")
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="store-recorder")
+                with suppress(RuntimeError):  # no thread to be had now: the next record tries again
+                    thread.start()
+                    self._thread = thread
 
     def finish(self) -> None:
         """Waits until nothing is left in memory; what is in the spool may stay there."""
@@ -64,6 +67,14 @@ class Recorder:
         self._is_closing = False
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None  # it failed; the next record starts another
+
+    def _work(self) -> None:
         self._spool.tidy()
         while True:
             batch = self._next_batch()

@@ -189,6 +189,42 @@ def test_an_answer_never_waits_for_the_store(tmp_path: Path, monkeypatch: pytest
     assert tally["written"] == 20 - tally["dropped"]
 
 
+def test_an_answer_does_not_fail_because_there_is_no_thread_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[DecisionRecord] = []
+    recorder = Recorder(written.extend, Spool(tmp_path, LARGE), Tally().count)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading, "_start_new_thread", refuse_thread)
+        recorder.add(record("First"))
+    recorder.add(record("Second"))
+    recorder.finish()
+    assert [list(each.cards.values()) for each in written] == [["First"], ["Second"]]
+
+
+def refuse_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_failed_is_replaced(tmp_path: Path) -> None:
+    written: list[DecisionRecord] = []
+
+    def fails_once(records: Sequence[DecisionRecord]) -> None:
+        if not failures:
+            failures.append(1)
+            raise ZeroDivisionError
+        written.extend(records)
+
+    failures: list[int] = []
+    recorder = Recorder(fails_once, Spool(tmp_path, LARGE), Tally().count)
+    recorder.add(record("Lost"))
+    until(lambda: recorder._thread is None, "the writer to fail")
+    recorder.add(record("Kept"))
+    recorder.finish()
+    assert [list(each.cards.values()) for each in written] == [["Kept"]]
+
+
 # --------------------------------------------------------------------------------------
 # Feedback and URLs
 
