@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve | demo | check-cards | check-clients | explain | read | evaluate`."""
+"""The command line: `cds-service serve | migrate | demo | check-cards | check-clients | explain | read | evaluate`."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def explain(request_file: IO[bytes], protocol: str | None, service_id: str | Non
 def serve(host: str, port: int, workers: int, development: bool) -> None:
     """Serve CDS Hooks until stopped. Refuses to start while anything is wrong with the knowledge folder."""
     from .serve import serve as run
-    from .web.callers import load_clients
+    from .store import BadDatabaseUrl
 
     if development and not _is_loopback(host):
         raise click.UsageError(f"--development serves without caller authentication, so --host {host} is refused")
@@ -127,12 +127,35 @@ def serve(host: str, port: int, workers: int, development: bool) -> None:
     if problems:
         raise click.ClickException("the knowledge folder cannot be used:\n  " + "\n  ".join(problems))
     try:
-        trusted = load_clients(settings, knowledge.load(settings.cards))
+        trusted = clients.trusted(
+            settings.clients,
+            knowledge.load(settings.cards),
+            development=settings.development,
+            is_authenticated=settings.is_authenticated,
+            development_client=settings.development_client,
+        )
     except ClientsError as error:
         raise click.ClickException("the clients cannot be used:\n  " + "\n  ".join(error.problems)) from None
     console.print(f"Trusted clients: {len(trusted)}" if settings.is_authenticated else "Callers are not authenticated")
     _introduce(trusted.values())
-    run(settings, host, port, workers)
+    try:
+        run(settings, host, port, workers)
+    except BadDatabaseUrl as problem:
+        raise click.ClickException(f"{VARIABLES['database_url']}: {problem}") from None
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the form of this release. `serve` does so too; safe to run on several hosts at once."""
+    from .store import BadDatabaseUrl, Store, StoreDown
+
+    try:
+        store = Store(_settings().database_url)
+        revision = store.prepare()
+        store.close()
+    except (BadDatabaseUrl, StoreDown) as problem:
+        raise click.ClickException(f"{VARIABLES['database_url']}: {problem}") from None
+    console.print(f"the database is at revision {revision}")
 
 
 def _is_loopback(host: str) -> bool:

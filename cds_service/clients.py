@@ -121,6 +121,24 @@ ANYONE = Client(id="anyone", name="unauthenticated callers in development", issu
 """The caller of a service that does not ask who calls."""
 
 
+def trusted(
+    folder: Path, knowledge: Knowledge, *, development: bool, is_authenticated: bool, development_client: str
+) -> Mapping[str, Client]:
+    """The clients that may call. Raises `ClientsError`, also where nobody could ever call."""
+    found = load(folder, knowledge, development=development)
+    if is_authenticated and not found:
+        raise ClientsError(
+            [
+                f"no client may call: write a file for each EHR into {folder} (docs/integration/trust.md says how), or"
+                " try the service out with CDS_DEVELOPMENT=true"
+            ]
+        )
+    if development_client and development_client not in found:
+        known = ", ".join(found) or "none"
+        raise ClientsError([f"CDS_DEVELOPMENT_CLIENT: there is no such client; there is {known}"])
+    return found
+
+
 def load(folder: Path, knowledge: Knowledge, *, development: bool = False) -> Mapping[str, Client]:
     """The clients of a folder, by id. A folder without client files has none.
 

@@ -83,7 +83,7 @@ class _Unpacked:
     def is_answer(self) -> bool:
         """Whether it answers the question at all. What cannot be read does not, nor does a search that found one
         other type. A collection or several other types do: some clients send all that they have under every key."""
-        return self.understood or len(self.kinds) > 1
+        return self.understood or (len(self.kinds) > 1 and not self.kinds <= _COMES_ALONG)
 
 
 def received(key: str, prefetch: Mapping[str, object]) -> Delivery:
@@ -153,7 +153,7 @@ def _entries(bundle: Json, resource_type: str, into: _Unpacked, depth: int = 3) 
             into.matches += is_wanted and text(child(entry.get("search")).get("mode")) != "include"
             is_told = kind not in _COMES_ALONG and text(bundle.get("type")) == "collection"
             into.understood = into.understood or is_wanted or is_told
-            into.kinds |= {kind} - _COMES_ALONG
+            into.kinds.add(kind)
 
 
 def _is_error(outcome: Json) -> bool:

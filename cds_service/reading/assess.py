@@ -115,6 +115,7 @@ def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> 
 # --------------------------------------------------------------------------------------
 # Settling
 
+_ASSESSING = frozenset({"impression", "assessment", "final"})
 _COMBINED = 5
 _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
 
@@ -253,6 +254,8 @@ class _State:
             if each in unsided:
                 begin = max(previous, each.first - 90, each.section.start)
                 named = self._named_sides([(begin, each.first)])
+                if not named and each.category in (Category.NEGATIVE, Category.BENIGN):
+                    named = {side for _, _, side in self.tokens.sides_in(begin, each.first)} - {Side.BOTH}
                 refers = self.tokens.last(REFERRING_SIDE, begin, each.first)
                 if len(named) == 1:
                     each = replace(each, side=named.pop())
@@ -273,6 +276,9 @@ class _State:
             return
         best = max(map(_tier, mine))
         top = [each for each in mine if _tier(each) == best]
+        modalities = {each.modality for each in top}
+        if 0 not in modalities and best < _COMBINED:  # one modality does not outrank another
+            top = [each for each in mine if each in top or each.modality not in (0, *modalities)]
         stated = [each for each in top if each.category is not None]
         opened = [each for each in top if each.category is None and each.is_range]
         if not stated:
@@ -340,7 +346,10 @@ class _State:
         """The one side on which the finding behind a category lies. A category 1 or 2 is tied only by the impression of
         an examination that was not of both breasts."""
         is_finding = single.category not in (Category.NEGATIVE, Category.BENIGN)
-        sides = self._named_sides(self._impression(single))
+        spans = self._impression(single)
+        if not is_finding and not any(section.kind in _ASSESSING for section in self.sections.all):
+            return None
+        sides = self._named_sides(spans)
         if is_finding:
             if not sides:
                 sides = self._named_sides([(0, len(self.tokens))])
@@ -356,7 +365,7 @@ class _State:
         spans = [
             (section.body, section.end)
             for section in self.sections.all
-            if section.kind in ("impression", "assessment", "final") and section.addendum == single.section.addendum
+            if section.kind in _ASSESSING and section.addendum == single.section.addendum
         ]
         return spans or [(max(0, single.first - 50), min(len(self.tokens), single.last + 25))]
 
@@ -400,7 +409,7 @@ class _State:
             target = self._addendum_named(begin, end, section)
             if target is not None:
                 found[target] = []
-            elif not [each for each in mine if each.statement != (begin, end)]:
+            elif not [each for each in mine if each.statement != (begin, end) or each.value > place]:
                 found[0] = [each for each in usable if each.section.addendum < section.addendum]
                 found[section.addendum] = []
         return found

@@ -474,6 +474,7 @@ class _Finder:
         is_slash = words[i] == "/"
         if words[i] in "-/" or tokens.roles[i] & ROLE["ranges"]:
             i = tokens.behind(i)
+            i += i < len(words) and words[i] == "." and not is_slash and words[i - 1].isalpha()  # "3 bzw. 4a"
         else:
             return None
         while i < len(words) and (tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner):
@@ -517,6 +518,12 @@ class _Finder:
                 continue
             value = value_at(tokens, i)
             if value is not None and value.category is not None and depth <= 0:
+                if (
+                    side is not Side.UNSTATED
+                    and words[i - 1] in tokens.language.letters
+                    and self._names_side(value.last)
+                ):
+                    return None  # "L2 left 4:00" is the second lesion
                 after = self._side_close(value.last)
                 if side is Side.UNSTATED and after is None and post is not Side.UNSTATED and is_comma:
                     side = self._clause_side(value.last)
@@ -557,6 +564,9 @@ class _Finder:
                 continue
             return None
         return None
+
+    def _names_side(self, i: int) -> bool:
+        return any(start == i for start, _, _ in self.tokens.sides_in(i, i + 1))
 
     def _clause_side(self, i: int) -> Side:
         """The one side that is named before the next comma or full stop."""
@@ -649,7 +659,8 @@ class _Finder:
             is_overall=tokens.has(ROLE["overall"], around, value.first)
             or tokens.has(ROLE["overall"], begin, min(begin + 2, first)),
             is_combined=tokens.has(ROLE["combined"], near, value.first)
-            or tokens.has(ROLE["combined"], section.start, section.body),
+            or tokens.has(ROLE["combined"], section.start, section.body)
+            or self._is_of_several(first, value),
             steps=_steps(value),
             is_formal=self._is_formal(begin, first),
             is_now=tokens.has(ROLE["current"], near, value.first),
@@ -682,9 +693,16 @@ class _Finder:
         above = tokens.words[max(0, begin - 2) : begin]
         if above == [":", "\n"] or (above[1:] == ["\n"] and self._is_wrapped(begin - 1, first)):
             begin = max(tokens.line(begin - 2)[0], begin - REACH)  # the label stands on the line above
+        if self._is_of_several(first, value):
+            return 0
         inside = tokens.last(MODALITY, first, value.first)
         place = inside if inside is not None else tokens.last(MODALITY, begin, first)
         return 0 if place is None else tokens.roles[place] & MODALITY
+
+    def _is_of_several(self, first: int, value: Value) -> bool:
+        """Whether several modalities are named before the value: `Final BI-RADS (mammo + US): 3`."""
+        roles = self.tokens.roles
+        return len({roles[i] & MODALITY for i in range(first, value.first)} - {0}) > 1
 
     def _is_wrapped(self, end: int, first: int) -> bool:
         """Whether a long line ends right before the word BI-RADS, which begins the next one."""
@@ -742,7 +760,7 @@ class _Finder:
             return Status.OPEN
         if self._is_negated(value, near, first):
             return Status.NEGATED
-        if self._is_conditional(value, begin, first, end):
+        if self._is_conditional(section, value, begin, first, end):
             return Status.CONDITIONAL
         if self._is_history(section, value, near, first, end):
             return Status.HISTORY
@@ -824,7 +842,7 @@ class _Finder:
         """Whether "no" is an abbreviation for number: `no. 4`."""
         return self.tokens.words[i] == "no" and self.tokens.words[i + 1 : i + 2] == ["."]
 
-    def _is_conditional(self, value: Value, begin: int, first: int, end: int) -> bool:
+    def _is_conditional(self, section: Section, value: Value, begin: int, first: int, end: int) -> bool:
         tokens, roles, words = self.tokens, self.tokens.roles, self.tokens.words
         start = begin
         while start < first and not words[start].isalnum():
@@ -836,7 +854,8 @@ class _Finder:
         for i in range(first - 1, max(begin, first - 6) - 1, -1):
             if words[i] in ".,;:\n":
                 break
-            if roles[i] & ROLE["conditional_near"] and i not in tokens.inner and not roles[i] & ROLE["should_read"]:
+            is_correction = bool(roles[i] & ROLE["should_read"]) or section.kind == "final" or section.addendum > 0
+            if roles[i] & ROLE["conditional_near"] and i not in tokens.inner and not is_correction:
                 return True
         behind = value.last
         for i in range(behind, min(end, behind + 3)):

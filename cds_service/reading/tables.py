@@ -19,7 +19,7 @@ _HAS_BOX = re.compile(r"[\[(\x01\x02*<_]|^[ \t]*x ")
 _FLAG = re.compile(r"\b([0-6][abc]?):([ny])\b")
 _LONGEST = 1000
 """A line longer than this is no row of a table or a form."""
-_LONG = 70
+_LONG = 90
 """A line longer than this is no item of a list."""
 ROWS = 14
 """Lines below its heading within which a table is read."""
@@ -246,14 +246,14 @@ class _Layout:
 
     def _listed(self, line: _Line) -> None:
         tokens = self.tokens
-        if self.list_left > 0:
+        if self.list_left > 0 or ("/6" in line.words and "rads" in tokens.text.flat):
             found = self._list_item(line)
-            if found is not None:
+            if found is not None and (self.list_left > 0 or tokens.words[found[0].last - 2] == "/"):
                 value, side = found
                 self._add(line, value, side)
                 self.list_left = 4
                 return
-            if self._sides_in_a_row(line):
+            if self.list_left > 0 and self._sides_in_a_row(line):
                 return
         if self._announces(line):
             self.list_left = 5

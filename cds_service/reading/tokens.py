@@ -168,6 +168,8 @@ class Tokens:
         if not original[start:end].isupper():
             return False
         before, behind = original[start - 1 : start], original[end : end + 2]
+        if before == "(" and start > 1 and original[start - 2].isalnum():
+            return False  # "BI-RADS(R)", as systems without the sign write it
         if before in ("/", ".", "-", "'") and start > 1 and original[start - 2].isalnum():
             return False
         return not (

@@ -164,6 +164,8 @@ def _letter_in_brackets(tokens: Tokens, i: int) -> tuple[str, int] | None:
 def _is_measure(tokens: Tokens, i: int, last: int) -> bool:
     """Whether a number is a measure, a date, a time, an ordinal or counts the editions of the atlas."""
     words, roles = tokens.words, tokens.roles
+    if i > 1 and words[i - 1] in ("x", "*") and words[i - 2].isdigit() and not roles[i - 1] & ROLE["ranges"]:
+        return True
     if last >= len(words):
         return False
     following = words[last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -9,31 +10,39 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from .. import knowledge as knowledge_folder
-from ..auth import FirstUse, SeenTokens
+from ..auth import FirstUse
 from ..errors import KnowledgeError
 from ..fhir_client import FhirAccess, FhirClient
 from ..pipeline import WORLD, Options, ServiceDesk, World
 from ..settings import Settings
-from ..store import Store
-from . import api, errors, pages
+from ..store import Store, StoreDown
+from . import api, errors, health, limits, metrics, observed, pages
 from .callers import Callers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+_log = logging.getLogger("cds_service")
+
 
 def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | None = None) -> Flask:
-    """The WSGI application. `first_use` remembers the tokens of callers; by default for this process alone.
+    """The WSGI application. `first_use` remembers the tokens of callers; by default the store does, for all hosts.
 
     Raises `KnowledgeError` where the knowledge folder cannot be used, `ClientsError` where the clients folder cannot,
-    and `StoreDown` where the database cannot.
+    and `BadDatabaseUrl`. A database that is down does not keep it from starting: guidance does not need one.
     """
     knowledge = knowledge_folder.load(settings.cards)
     if settings.protocol not in knowledge.guidelines:
         known = ", ".join(knowledge.guidelines)
         raise KnowledgeError([f"the protocol {settings.protocol!r} is not one of {known}"])
-    store = Store(settings.database_url)
-    store.prepare()
+    store = Store(
+        settings.database_url, spool=settings.spool, spool_bytes=settings.spool_bytes, count=metrics.count_records
+    )
+    try:
+        store.prepare()
+    except StoreDown as problem:
+        _log.error("the store is down (%s); guidance is given without it", problem)
+    store.recover()
     app = Flask("cds_service.web")
     app.url_map.strict_slashes = False
     app.wsgi_app = _with_single_slashes(app.wsgi_app)  # type: ignore[assignment]
@@ -47,9 +56,13 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
         beside_unrelated_orders=settings.beside_unrelated_orders,
         fhir=FhirAccess(servers=settings.fhir_servers, allow_http=settings.development, is_open=settings.fhir_open),
     )
-    callers = Callers(settings, knowledge, options, first_use or SeenTokens().first_use)
+    callers = Callers(settings, knowledge, options, first_use or store.first_use)
     errors.register(app)
+    observed.register(app, knowledge.offering.services)
+    limits.register(app, settings)
     app.register_blueprint(api.blueprint(desk, store, callers, settings, world))
+    app.register_blueprint(health.blueprint(knowledge, store, needs_store=settings.is_authenticated))
+    app.register_blueprint(metrics.blueprint(store))
     if settings.pages:
         app.register_blueprint(pages.blueprint(knowledge, options))
     return app

@@ -7,13 +7,14 @@ from collections.abc import Collection
 import orjson
 from flask import Blueprint, Response, request
 
-from ..errors import BadRequest, Busy, UnknownService, WrongMediaType
+from ..errors import BadRequest, Busy, DataNotObtainable, UnknownService, WrongMediaType
 from ..fhir_elements import Json
 from ..knowledge import Offering
 from ..pipeline import ServiceDesk, World
 from ..settings import Settings
 from ..store import Store, StoreDown
 from ..wire import dumped, feedback
+from . import observed
 from .callers import Callers
 
 
@@ -56,8 +57,14 @@ def blueprint(desk: ServiceDesk, store: Store, callers: Callers, settings: Setti
         options = callers.options(service_id)
         _refuse_other_media()
         asked = desk.request(service_id, request.get_data(cache=False))
-        answer = desk.answer(service_id, asked, options, world)
-        return _private(dumped(answer.cards))
+        try:
+            answer = desk.answer(service_id, asked, options, world)
+        except DataNotObtainable as refusal:
+            observed.fetched(refusal.fetches)
+            raise
+        body = dumped(answer.cards)
+        store.add_decision(observed.answered(answer))
+        return _private(body)
 
     @routes.post("/cds-services/<service_id>/feedback")
     def take_feedback(service_id: str) -> Response:
@@ -71,7 +78,9 @@ def blueprint(desk: ServiceDesk, store: Store, callers: Callers, settings: Setti
         try:
             store.add_feedback(service_id, usable)
         except StoreDown:
+            observed.fed_back("not stored" for _ in usable)
             raise Busy("Feedback could not be stored, so it is not acknowledged.") from None
+        observed.fed_back([*(entry.outcome for entry in usable), *("refused" for _ in problems)])
         return _private(orjson.dumps({"accepted": len(usable), "problems": problems} if problems else {}))
 
     @routes.after_app_request

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 from flask import request
@@ -11,30 +10,15 @@ from flask import request
 from .. import clients
 from ..auth import Authenticator, FirstUse, NotAuthenticated
 from ..clients import ANYONE, Client
-from ..errors import Busy, ClientsError, Forbidden
+from ..errors import Busy, Forbidden
 from ..fhir_client import FhirAccess
 from ..knowledge import Knowledge
 from ..pipeline import Options
-from ..settings import VARIABLES, Settings
+from ..settings import Settings
 from ..store import StoreDown
+from . import limits, observed
 
 _log = logging.getLogger("cds_service")
-
-
-def load_clients(settings: Settings, knowledge: Knowledge) -> Mapping[str, Client]:
-    """The clients that may call. Raises `ClientsError`, also where nobody could ever call."""
-    found = clients.load(settings.clients, knowledge, development=settings.development)
-    if settings.is_authenticated and not found:
-        raise ClientsError(
-            [
-                f"no client may call: write a file for each EHR into {settings.clients} (docs/integration/trust.md says"
-                f" how), or try the service out with {VARIABLES['development']}=true"
-            ]
-        )
-    if settings.development_client and settings.development_client not in found:
-        known = ", ".join(found) or "none"
-        raise ClientsError([f"{VARIABLES['development_client']}: there is no such client; there is {known}"])
-    return found
 
 
 class Callers:
@@ -42,7 +26,13 @@ class Callers:
 
     def __init__(self, settings: Settings, knowledge: Knowledge, options: Options, first_use: FirstUse) -> None:
         """`options` are those of a client that chose nothing. Raises `ClientsError`."""
-        known = load_clients(settings, knowledge)
+        known = clients.trusted(
+            settings.clients,
+            knowledge,
+            development=settings.development,
+            is_authenticated=settings.is_authenticated,
+            development_client=settings.development_client,
+        )
         self._public_url = settings.public_url
         self._authenticator = Authenticator(known.values(), first_use=first_use) if settings.is_authenticated else None
         self._unauthenticated = known.get(settings.development_client, ANYONE)
@@ -81,6 +71,8 @@ class Callers:
     def options(self, service_id: str) -> Options:
         """The options of a call of that service. Raises `Forbidden` where it is switched off for the client."""
         client = self.client()
+        observed.call().client = client.id
+        limits.within_rate()
         if service_id in client.services_off:
             raise Forbidden
         return self._options[client.id]
