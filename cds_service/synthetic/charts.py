@@ -104,6 +104,15 @@ def chart(name: str, today: date) -> Chart:
     return Chart(id=name, title=raw["title"], story=raw["story"], pick=raw["pick"], resources=tuple(found))
 
 
+def of_report(words: str, today: date) -> tuple[Json, ...]:
+    """The chart of somebody of whom nothing is known but one report of today, in words."""
+    patient = fhir.patient("pasted", family="Pasted", given="Report", born=ago(today, "55y"))
+    report = fhir.report(
+        "pasted-1", "pasted", today, code=STUDY_CODES["diagnostic"], presented_form=[_attachment(words)]
+    )
+    return patient, report
+
+
 def ago(today: date, length: str) -> date:
     """The day that lies `length` before today: `18d`, `5m`, `62y`, or several of them together."""
     parts = dict.fromkeys("dmy", 0)
