@@ -1,0 +1,116 @@
+"""Decision records on their way to the database: an answer never waits for them and never fails because of them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from .errors import StoreDown, StoreRefused
+from .records import DecisionRecord
+from .spool import Spool
+
+MOST_WAITING = 10_000
+"""Records in memory; beyond that they are dropped and counted."""
+BATCH = 500
+_IDLE_SECONDS = 1.0
+"""How long the thread looks for more before it ends. Also the longest that a shutdown waits for it."""
+RETRY_SECONDS = 2.0
+"""How long the database is left alone after it refused a connection."""
+
+Counter = Callable[[str, int], None]
+"""Told what became of records: `written`, `spooled`, or `dropped`, and how many."""
+
+
+class Recorder:
+    """A bounded queue and one thread that empties it, in batches, into the database or else into the spool.
+
+    The thread lives while there is something to write, is not a daemon, and so is waited for when a process ends in
+    an orderly way.
+    """
+
+    def __init__(self, write: Callable[[Sequence[DecisionRecord]], None], spool: Spool, count: Counter) -> None:
+        self._write = write
+        self._spool = spool
+        self._count = count
+        self._waiting: queue.Queue[DecisionRecord] = queue.Queue(MOST_WAITING)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._not_before = 0.0
+
+    def add(self, record: DecisionRecord) -> None:
+        """Takes a record on, or drops it where too many wait."""
+        try:
+            self._waiting.put_nowait(record)
+        except queue.Full:
+            self._count("dropped", 1)
+        self.wake()
+
+    def wake(self) -> None:
+        """Sees to it that somebody writes."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="store-recorder")
+                self._thread.start()
+
+    def finish(self) -> None:
+        """Waits until nothing is left in memory."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        self._spool.tidy()
+        while True:
+            batch = self._next_batch()
+            if batch:
+                self._deliver(batch)
+            if time.monotonic() >= self._not_before:
+                self._empty_spool()
+            with self._lock:
+                if not batch and self._waiting.empty() and (self._spool.is_empty() or not _goes_on()):
+                    self._thread = None
+                    return
+
+    def _next_batch(self) -> list[DecisionRecord]:
+        batch: list[DecisionRecord] = []
+        try:
+            batch.append(self._waiting.get(timeout=_IDLE_SECONDS))
+            while len(batch) < BATCH:
+                batch.append(self._waiting.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _deliver(self, batch: list[DecisionRecord]) -> None:
+        if time.monotonic() >= self._not_before and self._is_written(batch):
+            return
+        kept = self._spool.put(batch)
+        self._count("spooled" if kept else "dropped", len(batch))
+
+    def _empty_spool(self) -> None:
+        for path, batch in self._spool.batches():
+            if not self._is_written(batch):
+                return
+            self._spool.done(path)
+
+    def _is_written(self, batch: Sequence[DecisionRecord]) -> bool:
+        """Whether the batch needs no further attention: it is in the database, or will never be."""
+        try:
+            self._write(batch)
+        except StoreRefused:
+            if len(batch) == 1:
+                self._count("dropped", 1)
+                return True
+            return all(self._is_written([record]) for record in batch)
+        except StoreDown:
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            return False
+        self._count("written", len(batch))
+        return True
+
+
+def _goes_on() -> bool:
+    """Whether the process is not about to end; the spool is emptied by the next one then."""
+    return threading.main_thread().is_alive()
