@@ -1,5 +1,5 @@
-"""What can be picked in the playground: the breast orders of the knowledge folder, and some that have nothing to do with
-the breast."""
+"""What can be picked in the playground: the breast orders of the knowledge folder, and some that are about something
+else."""
 
 from __future__ import annotations
 

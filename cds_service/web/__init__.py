@@ -35,5 +35,5 @@ def create_app(settings: Settings, world: World = WORLD) -> Flask:
     errors.register(app)
     app.register_blueprint(api.blueprint(desk, store, options, settings, world))
     if settings.pages:
-        app.register_blueprint(pages.blueprint(knowledge, options))
+        app.register_blueprint(pages.blueprint(desk, store, options, settings, world))
     return app

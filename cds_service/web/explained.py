@@ -19,8 +19,13 @@ def conditions(row: Row) -> list[str]:
     return [_sentence(condition) for condition in row.when]
 
 
+def _meaning(fact: str) -> str:
+    """What a fact is, without the list of its values."""
+    return FACTS[fact][1].partition(":")[0]
+
+
 def _sentence(condition: Condition) -> str:
-    meaning = FACTS[condition.fact][1]
+    meaning = _meaning(condition.fact)
     value = condition.operand
     match condition.operator:
         case Operator.IS if value is True:
@@ -58,9 +63,9 @@ def interval(length: Interval) -> str:
 def facts(decision: Decision) -> list[tuple[str, str]]:
     """The facts that the deciding row looked at, each with its value in words."""
     row = decision.row
-    return [] if row is None else [
-        (FACTS[each.fact][1], _value(decision.situation.facts[each.fact])) for each in row.when
-    ]
+    return (
+        [] if row is None else [(_meaning(each.fact), _value(decision.situation.facts[each.fact])) for each in row.when]
+    )
 
 
 def _value(value: object) -> str:

@@ -16,7 +16,7 @@ from ..core.vocabulary import Distribution
 from ..knowledge import CardText, Guideline, Knowledge
 from ..pipeline import Options, ServiceDesk, World
 from ..settings import Settings
-from ..store import Store
+from ..store import Store, StoreDown
 from . import explained, schedule
 from .insights import Insights
 from .playground import Playground
@@ -38,21 +38,19 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
     knowledge = desk.knowledge
     patient_pages = {language: _patient_page(knowledge, language) for language in LANGUAGES}
     schedules = {id: schedule.drawn(guideline.protocol) for id, guideline in knowledge.guidelines.items()}
-    Playground(desk, options, settings, world).register(routes)
+    Playground(desk, store, options, settings, world).register(routes)
     Insights(store, knowledge, settings).register(routes)
 
     @routes.get("/")
     def home() -> str:
-        return render_template("home.html", knowledge=knowledge, options=options, is_well=store.is_up())
+        return render_template("home.html", knowledge=knowledge, options=options, is_well=_answers(store))
 
     @routes.get("/patient/calcifications")
     def patient_page() -> str:
         language = request.args.get("lang") or request.accept_languages.best_match(list(LANGUAGES)) or "en"
         if language not in LANGUAGES:
             abort(404)
-        return render_template(
-            "patient.html", sections=patient_pages[language], language=language, languages=LANGUAGES
-        )
+        return render_template("patient.html", sections=patient_pages[language], language=language, languages=LANGUAGES)
 
     @routes.get("/explain/<protocol>/<version>/<row_id>")
     def explain(protocol: str, version: str, row_id: str) -> str:
@@ -103,6 +101,14 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
     return routes
 
 
+def _answers(store: Store) -> bool:
+    try:
+        store.check()
+    except StoreDown:
+        return False
+    return True
+
+
 def _guideline(knowledge: Knowledge, protocol: str) -> Guideline:
     if protocol not in knowledge.guidelines:
         abort(404)
@@ -127,7 +133,9 @@ def _derivation(guideline: Guideline) -> Sequence[tuple[str, Sequence[tuple[str,
         line = []
         for distribution in Distribution:
             cell = cells[morphology, distribution]
-            changes = ", ".join(f"{pattern.value.replace('-', ' ')}: {each.value}" for pattern, each in cell.when.items())
+            changes = ", ".join(
+                f"{pattern.value.replace('-', ' ')}: {each.value}" for pattern, each in cell.when.items()
+            )
             line.append((cell.category.value, cell.category.group.value, changes))
         lines.setdefault(tuple(line), []).append(morphology.value.replace("_", " "))
     return [(", ".join(names), line) for line, names in lines.items()]

@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -25,6 +27,7 @@ from ..pipeline import Answer, Options, ServiceDesk, World
 from ..reading.reader import ReportReader
 from ..reading.text import Text
 from ..settings import Settings
+from ..store import DecisionRecord, Store
 from ..synthetic import charts, orderables
 from ..wire import dumped, json_object
 from . import explained, timeline
@@ -36,6 +39,8 @@ MOST_ORDERS = 20
 MOST_BYTES = 500_000
 """The largest body of a page's own call, and the largest text that may be pasted."""
 CALLS_A_MINUTE = 240
+CLIENT = "playground"
+"""What the records of the playground are kept under in trial mode; otherwise none are kept."""
 PATIENT_VIEW = "patient-view"
 
 
@@ -50,16 +55,14 @@ class _Session:
     @classmethod
     def of(cls, body: bytes) -> _Session:
         content = json_object(body)
-        lists: list[list[Json]] = []
-        for key in ("orders", "drafts"):
-            found = objects(content.get(key))
+        held = {key: objects(content.get(key)) for key in ("orders", "drafts")}
+        for key, found in held.items():
             if len(found) > MOST_ORDERS or not all(text(each.get("resourceType")) for each in found):
                 raise BadRequest(f"{key}: has to be a list of at most {MOST_ORDERS} resources.")
-            lists.append(found)
         selections = content.get("selections", [])
         if not isinstance(selections, list) or not all(isinstance(each, str) for each in selections):
             raise BadRequest("selections: has to be a list of references.")
-        return cls(*lists, selections)
+        return cls(held["orders"], held["drafts"], selections)
 
     @property
     def draft_references(self) -> list[str]:
@@ -81,17 +84,17 @@ class Report:
 class Playground:
     """The pages and calls of the playground."""
 
-    def __init__(self, desk: ServiceDesk, options: Options, settings: Settings, world: World) -> None:
-        self._desk, self._options, self._settings, self._world = desk, options, settings, world
+    def __init__(self, desk: ServiceDesk, store: Store, options: Options, settings: Settings, world: World) -> None:
+        self._desk, self._store, self._options, self._settings, self._world = desk, store, options, settings, world
         self._attempts = Attempts(CALLS_A_MINUTE, 60)
         self._reader = ReportReader(desk.knowledge.languages)
         self._service_of = {service.hook: service.id for service in desk.knowledge.offering.services.values()}
-        # Words from a patient's data are escaped on the card; a link or picture among them would be ours, and there is none.
+        # Words from patient data are escaped on the card all the same; a link or a picture is never meant there.
         self._markdown = MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink"])
 
     def register(self, routes: Blueprint) -> None:
         """Adds the routes of the playground."""
-        routes.add_template_filter(self._rendered, "markdown")
+        routes.add_app_template_filter(self._rendered, "markdown")
         routes.get("/playground")(self.gallery)
         routes.get("/playground/paste")(self.paste)
         routes.post("/playground/paste")(self.pasted)
@@ -155,9 +158,7 @@ class Playground:
         if not isinstance(hook, str) or hook not in self._service_of:
             raise BadRequest(f"hook: has to be one of {', '.join(self._service_of)}.")
         service = self._service_of[hook]
-        answer = self._desk.answer(
-            service, self._desk.request(service, asked.encode()), self._options, self._world
-        )
+        answer = self._desk.answer(service, self._desk.request(service, asked.encode()), self._options, self._world)
         return self._told(answer) | {"service": service}
 
     def _told_report(self, asked: str) -> dict[str, Any]:
@@ -226,6 +227,8 @@ class Playground:
         answer = self._desk.answer(service, self._desk.request(service, asked), self._options, self._world)
         body = dumped(answer.cards)
         millis = (time.perf_counter() - begun) * 1000
+        if self._settings.development:
+            self._store.add_decision(_record(service, answer, millis))
         return _json(
             {
                 "cards": answer.cards,
@@ -253,9 +256,7 @@ class Playground:
         """The answer as the chart is opened."""
         service = self._service_of[PATIENT_VIEW]
         asked = charts.hook_request(resources, PATIENT_VIEW, hook_instance=str(uuid.uuid4()))
-        return self._desk.answer(
-            service, self._desk.request(service, orjson.dumps(asked)), self._options, self._world
-        )
+        return self._desk.answer(service, self._desk.request(service, orjson.dumps(asked)), self._options, self._world)
 
     def _picture(self, chart: charts.Chart, session: _Session) -> str:
         answer = self._opened([*chart.resources, *session.orders, *session.drafts])
@@ -289,6 +290,21 @@ class Playground:
                 )
             )
         return sorted(found, key=lambda report: report.day, reverse=True)
+
+
+def _record(service: str, answer: Answer, millis: float) -> DecisionRecord:
+    """What insights show of an answer to the playground, under a client of its own."""
+    return DecisionRecord(
+        call=str(uuid.uuid4()),
+        at=datetime.now(UTC),
+        service=service,
+        client=CLIENT,
+        protocol=answer.guideline.protocol.id,
+        version=answer.guideline.protocol.version,
+        cards={card["uuid"]: card["source"]["topic"]["code"] for card in answer.cards},
+        duration_ms=millis,
+        unknowns=Counter(gap.reason.value for gap in answer.gaps),
+    )
 
 
 def _written(report: Json) -> str:
