@@ -38,6 +38,10 @@ check: $(VENV)/.dev ## Checks style, types, import directions, dependencies, the
 ledger: $(VENV)/.dev ## Writes docs/conformance.md from the requirements and the tests that check them
 	@$(BIN)/python -m tests.spec.write_ledger
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## Writes docs/images from a real service (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: fix
 fix: $(VENV)/.dev ## Formats the code and repairs what can be repaired
 	@$(BIN)/ruff check --fix -q . || true

@@ -32,6 +32,8 @@ class Bar:
     due_x: float
     late_x: float
     escalates_x: float | None
+    ends_x: float
+    """Where the drawing of being overdue stops; the time itself has no end."""
     due_words: str
     anchor: str
 
@@ -71,14 +73,17 @@ def _bar(row: DecisionRow, timing: Timing, y: int, scale: float) -> Bar:
     def x(length: Interval) -> float:
         return round(GUTTER + _days(length) * scale, 1)
 
+    late_x = x(timing.overdue_after)
+    escalates_x = x(timing.escalates_after) if timing.escalates_after else None
     return Bar(
         row=row,
         y=y,
         title=tuple(_lines(row.title)),
         from_x=x(timing.accepted_from),
         due_x=x(timing.due),
-        late_x=x(timing.overdue_after),
-        escalates_x=x(timing.escalates_after) if timing.escalates_after else None,
+        late_x=late_x,
+        escalates_x=escalates_x,
+        ends_x=min(max(late_x + 44, (escalates_x or 0) + 22), WIDTH - EDGE),
         due_words=interval(timing.due),
         anchor=_ANCHORS[timing.anchor],
     )

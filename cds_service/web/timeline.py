@@ -17,7 +17,8 @@ from ..pipeline import Answer
 from ..render import assessment_words
 
 WIDTH, GUTTER, EDGE = 960, 128, 12
-LANE = 124
+LANE, LOW_LANE = 124, 90
+"""The height of a lane, and of one without orders, procedures and results."""
 APART = 32
 """Units between the middles of two marks, so that neither covers the other."""
 _TICKS = (1, 2, 3, 6, 12)
@@ -64,6 +65,10 @@ class Lane:
     step_anchor: str = "start"
     removed_x: float | None = None
 
+    @property
+    def height(self) -> int:
+        return LANE if self.actions else LOW_LANE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
@@ -78,11 +83,10 @@ class Timeline:
     last: date
     width: int = WIDTH
     gutter: int = GUTTER
-    lane_height: int = LANE
 
     @property
     def height(self) -> int:
-        return LANE * len(self.lanes) + 44
+        return sum(lane.height for lane in self.lanes) + 44
 
 
 def drawn(answer: Answer, catalogue: Catalogue, drafts: Collection[str] = ()) -> Timeline:
@@ -92,12 +96,12 @@ def drawn(answer: Answer, catalogue: Catalogue, drafts: Collection[str] = ()) ->
     decided = {side: _decision(answer.decisions, side) for side in marks}
     removed = {side: _removed(record, side) for side in marks}
     scale = _Scale.of(record.today, [mark.day for each in marks.values() for mark in each], answer.decisions)
-    lanes = tuple(
-        _lane(scale, side, place * LANE, marks[side], decided[side], removed[side], catalogue)
-        for place, side in enumerate(marks)
-    )
+    lanes: list[Lane] = []
+    for side, found in marks.items():
+        y = sum(lane.height for lane in lanes)
+        lanes.append(_lane(scale, side, y, found, decided[side], removed[side], catalogue))
     return Timeline(
-        lanes=lanes,
+        lanes=tuple(lanes),
         ticks=tuple(scale.ticks()),
         today=record.today,
         today_x=scale.x(record.today),
@@ -265,7 +269,7 @@ def _lane(
     )
     if removed is not None:
         lane.removed_x = scale.clipped(max(removed, scale.first))
-    if decision is not None and decision.situation.current is not None:
+    elif decision is not None and decision.situation.current is not None:
         lane.look = _look(decision.situation.current.verdict)
     step = decision.step if decision else None
     if step is None:

@@ -78,7 +78,10 @@ def test_every_page_is_small_and_loads_from_here_only(base: str, path: str) -> N
     answer = requests.get(f"{base}{path}", timeout=9)
     parts = re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text)
     assert "/static/style.css" in parts
-    assert len(answer.content) + sum(len(requests.get(f"{base}{each}", timeout=9).content) for each in parts) < LARGEST_PAGE
+    assert (
+        len(answer.content) + sum(len(requests.get(f"{base}{each}", timeout=9).content) for each in parts)
+        < LARGEST_PAGE
+    )
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

@@ -34,7 +34,7 @@ ON_PICKING = {
     "04-category-0-magnification": ("warning", "screening mammogram"),
     "05-biopsy-ordered": ("info", "already"),
     "06-wrong-breast": ("warning", "left breast"),
-    "07-german-text": ("warning", "diagnostic mammogram"),
+    "07-german-text": ("warning", "not a screening mammogram"),
     "08-conflict": ("info", "disagree"),
     "09-mastectomy": None,
     "10-cancer-other-breast": ("critical", "biopsy"),
