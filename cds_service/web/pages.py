@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, abort, render_template, request
 from markdown_it import MarkdownIt
 from markupsafe import Markup
-from werkzeug.exceptions import NotFound
 
 from ..core.concordance import Concern
 from ..core.protocol import Row
@@ -86,10 +85,6 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
             catalogue=knowledge.catalogue,
             is_in_use=protocol == options.protocol,
         )
-
-    @routes.errorhandler(404)
-    def nowhere(_: NotFound) -> tuple[str, int]:
-        return render_template("nowhere.html"), 404
 
     @routes.after_request
     def guard(response: Response) -> Response:

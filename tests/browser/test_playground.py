@@ -112,8 +112,9 @@ def test_the_words_that_decided_are_marked_in_the_report(opened: Opener) -> None
 
 
 def test_the_timeline_shows_what_is_overdue(opened: Opener) -> None:
-    page = opened("/playground/08-conflict")
-    assert page.locator(".timeline .scroll .band.overdue").count() == 1  # the yearly screening of the other breast
+    page = opened("/playground/11-benign-after-5")
+    assert page.locator(".timeline .scroll .band.overdue").count() == 1
+    expect(page.locator(".timeline .next").last).to_contain_text("repeat biopsy or surgical excision was due")
     page = opened("/playground/02-category-3-month-seven")
     assert page.locator(".timeline .scroll .band.overdue").count() == 0
     assert page.locator(".timeline .scroll .band.due").count() == 1
