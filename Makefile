@@ -24,6 +24,10 @@ serve: $(VENV)/.run ## Serves on loopback for trying out, two workers, without c
 test: $(VENV)/.dev ## Runs all tests that a machine without services can run
 	@$(BIN)/python -m pytest -q
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Throws a minute of random requests at a running service with a real PostgreSQL
+	@CDS_FUZZ_SECONDS=60 $(BIN)/python -m pytest -q -s tests/operating/test_fuzz.py
+
 .PHONY: check
 check: $(VENV)/.dev ## Checks style, types, import directions, dependencies, the knowledge folder, generated documents
 	@$(BIN)/ruff check .

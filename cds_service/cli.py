@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve | demo | check-cards | explain | read | evaluate`."""
+"""The command line: `cds-service serve | migrate | demo | check-cards | explain | read | evaluate`."""
 
 from __future__ import annotations
 
@@ -90,6 +90,7 @@ def explain(request_file: IO[bytes], protocol: str | None, service_id: str | Non
 def serve(host: str, port: int, workers: int, development: bool) -> None:
     """Serve CDS Hooks until stopped. Refuses to start while anything is wrong with the knowledge folder."""
     from .serve import serve as run
+    from .store import BadDatabaseUrl
 
     if development and not _is_loopback(host):
         raise click.UsageError(f"--development serves without caller authentication, so --host {host} is refused")
@@ -98,7 +99,24 @@ def serve(host: str, port: int, workers: int, development: bool) -> None:
     problems = knowledge_problems(settings.cards)
     if problems:
         raise click.ClickException("the knowledge folder cannot be used:\n  " + "\n  ".join(problems))
-    run(settings, host, port, workers)
+    try:
+        run(settings, host, port, workers)
+    except BadDatabaseUrl as problem:
+        raise click.ClickException(f"{VARIABLES['database_url']}: {problem}") from None
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the form of this release. `serve` does so too; safe to run on several hosts at once."""
+    from .store import BadDatabaseUrl, Store, StoreDown
+
+    try:
+        store = Store(_settings().database_url)
+        revision = store.prepare()
+        store.close()
+    except (BadDatabaseUrl, StoreDown) as problem:
+        raise click.ClickException(f"{VARIABLES['database_url']}: {problem}") from None
+    console.print(f"the database is at revision {revision}")
 
 
 def _is_loopback(host: str) -> bool:

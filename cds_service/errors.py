@@ -15,6 +15,8 @@ class ServiceError(Exception):
     code: ClassVar[str] = "exception"
     """Code of the FHIR value set issue-type."""
     public: ClassVar[str] = "The service failed to answer this call."
+    retry_after: ClassVar[int | None] = None
+    """Seconds after which the same call may succeed."""
 
     def __init__(self, *diagnostics: str) -> None:
         super().__init__(*(diagnostics or (self.public,)))
@@ -76,6 +78,7 @@ class WrongMediaType(ServiceError):
 class TooMany(ServiceError):
     number, status, code = "BIC-429", 429, "throttled"
     public = "Too many calls. Please try again shortly."
+    retry_after = 1
 
 
 class InvalidAnswer(ServiceError):
@@ -88,6 +91,7 @@ class InvalidAnswer(ServiceError):
 class Busy(ServiceError):
     number, status, code = "BIC-503", 503, "transient"
     public = "The service is busy. Please try again shortly."
+    retry_after = 1
 
 
 class KnowledgeError(Exception):

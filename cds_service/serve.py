@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import os
+import tempfile
 
+from . import logs
 from .settings import VARIABLES, Settings
+from .store import Store, StoreDown
 
-THREADS_PER_WORKER = 16
-"""A call may wait for the FHIR server of the EHR; with few threads such a wait would hold up everybody else."""
+SPARE_THREADS = 4
+"""Threads beside those that answer calls: a full worker still says that it is full, and how it is."""
+LAST_SECONDS = 30
+"""How long a worker may finish its calls before it is killed."""
+_log = logging.getLogger("cds_service")
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serves until a signal stops it, then lets calls in flight finish."""
+    """Serves until a signal stops it, then lets calls in flight finish. A worker that dies is replaced.
+
+    Raises `BadDatabaseUrl`.
+    """
     from granian import Granian
     from granian.constants import Interfaces
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.config.dictConfig(logs.config())
     os.environ[VARIABLES["public_url"]] = settings.public_url
     if settings.development:
         os.environ[VARIABLES["development"]] = "true"
-    Granian(
-        "cds_service.web.served:app",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=THREADS_PER_WORKER,
-        log_access=False,
-    ).serve()
+    _migrate(settings)
+    with tempfile.TemporaryDirectory(prefix="cds-service-metrics-") as figures:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+        Granian(
+            "cds_service.web.served:app",
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            # A call may wait for the FHIR server of the EHR; with few threads that would hold up everybody else.
+            blocking_threads=settings.max_concurrent_calls + SPARE_THREADS,
+            respawn_failed_workers=True,
+            workers_kill_timeout=LAST_SECONDS,
+            log_access=False,
+            log_dictconfig=logs.config(),
+        ).serve()
+
+
+def _migrate(settings: Settings) -> None:
+    """Brings the database up to date once, before there are workers. They try again where it is down now."""
+    store = Store(settings.database_url)
+    try:
+        store.prepare()
+    except StoreDown as problem:
+        _log.error("the store is down (%s); it is brought up to date once it is there", problem)
+    finally:
+        store.close()

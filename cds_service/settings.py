@@ -32,12 +32,20 @@ class Settings:
     """The protocol of clients that do not choose their own."""
     database_url: str = f"sqlite:///{DEFAULT_STATE / 'cds-service.sqlite'}"
     """SQLAlchemy URL of the store."""
+    spool: Path | None = None
+    """Folder for records that the database could not take yet; by default beside the SQLite file, or var/spool."""
+    spool_bytes: int = 100_000_000
+    """The most that the spool may hold, for all workers of a host together."""
     development: bool = False
     """Trial mode: no caller authentication, any browser origin. Loopback only."""
     beside_unrelated_orders: bool = True
     """An open 4 or 5 is brought up although the orders have nothing to do with the breast."""
     max_body_bytes: int = 4_000_000
     """The largest request body that is accepted."""
+    max_concurrent_calls: int = 16
+    """Calls that one worker answers at the same time; more are refused with 503."""
+    calls_per_second: int = 500
+    """Calls that one worker takes from one client in the long run, twice as many at once; more are refused with 429."""
     allowed_origins: tuple[str, ...] = ()
     """Browser origins that may call (CORS)."""
     pages: bool = True
@@ -113,9 +121,13 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "cards": Path,
     "protocol": str,
     "database_url": str,
+    "spool": Path,
+    "spool_bytes": _count,
     "development": _flag,
     "beside_unrelated_orders": _flag,
     "max_body_bytes": _count,
+    "max_concurrent_calls": _count,
+    "calls_per_second": _count,
     "allowed_origins": _words,
     "pages": _flag,
     "insights_password_hash": _password_hash,

@@ -19,6 +19,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.pipeline import Answer, Options, ServiceDesk, World
 from cds_service.settings import Settings
 from cds_service.web import create_app
+from tests.services import database_url, postgres  # noqa: F401 (fixtures)
 
 TODAY = date(2026, 6, 1)
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -38,6 +38,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
+        self._is_closing = False
 
     def add(self, record: DecisionRecord) -> None:
         """Takes a record on, or drops it where too many wait."""
@@ -55,10 +56,12 @@ class Recorder:
                 self._thread.start()
 
     def finish(self) -> None:
-        """Waits until nothing is left in memory."""
+        """Waits until nothing is left in memory; what is in the spool may stay there."""
+        self._is_closing = True
         thread = self._thread
         if thread is not None:
             thread.join()
+        self._is_closing = False
 
     def _run(self) -> None:
         self._spool.tidy()
@@ -69,7 +72,7 @@ class Recorder:
             if time.monotonic() >= self._not_before:
                 self._empty_spool()
             with self._lock:
-                if not batch and self._waiting.empty() and (self._spool.is_empty() or not _goes_on()):
+                if not batch and self._waiting.empty() and (self._spool.is_empty() or self._is_ending()):
                     self._thread = None
                     return
 
@@ -110,7 +113,6 @@ class Recorder:
         self._count("written", len(batch))
         return True
 
-
-def _goes_on() -> bool:
-    """Whether the process is not about to end; the spool is emptied by the next one then."""
-    return threading.main_thread().is_alive()
+    def _is_ending(self) -> bool:
+        """Whether the process is about to end; the next one empties the spool then."""
+        return self._is_closing or not threading.main_thread().is_alive()

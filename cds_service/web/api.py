@@ -12,6 +12,7 @@ from ..pipeline import Options, ServiceDesk, World
 from ..settings import Settings
 from ..store import Store, StoreDown
 from ..wire import dumped, feedback
+from . import limits, observed
 
 
 def discovery(offering: Offering) -> Json:
@@ -44,13 +45,17 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
+        limits.within_rate()
         _refuse_other_media()
         asked = desk.request(service_id, request.get_data(cache=False))
         answer = desk.answer(service_id, asked, options, world)
-        return _private(dumped(answer.cards))
+        body = dumped(answer.cards)
+        store.add_decision(observed.answered(answer))
+        return _private(body)
 
     @routes.post("/cds-services/<service_id>/feedback")
     def take_feedback(service_id: str) -> Response:
+        limits.within_rate()
         if service_id not in desk.knowledge.offering.services:
             raise UnknownService
         _refuse_other_media()
@@ -60,7 +65,9 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
         try:
             store.add_feedback(service_id, usable)
         except StoreDown:
+            observed.fed_back("not stored" for _ in usable)
             raise Busy("Feedback could not be stored, so it is not acknowledged.") from None
+        observed.fed_back([*(entry.outcome for entry in usable), *("refused" for _ in problems)])
         return _private(orjson.dumps({"accepted": len(usable), "problems": problems} if problems else {}))
 
     @routes.after_app_request

@@ -17,6 +17,8 @@ from ..errors import (
     UnknownService,
     WrongMediaType,
 )
+from ..logs import place
+from . import observed
 
 _log = logging.getLogger("cds_service")
 
@@ -45,6 +47,9 @@ def outcome(error: ServiceError) -> Response:
     }
     response = Response(orjson.dumps(body), status=error.status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    observed.call().fields["error"] = error.number
     return response
 
 
@@ -70,9 +75,5 @@ def register(app: Flask) -> None:
     def unexpected(error: Exception) -> Response:
         # The one catch-all: it answers 500 and never an empty list of cards, which would read as reassurance. The
         # message of the exception may quote a request, so only its type and place are logged.
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
-        _log.error("unexpected %s at %s", type(error).__name__, place)
+        _log.error("unexpected %s (request %s)", place(error), observed.call().request_id)
         return outcome(ServiceError())

@@ -85,7 +85,10 @@ def test_discovery_holds_no_empty_member(client: FlaskClient) -> None:
 def test_head_answers_as_get_without_the_body(client: FlaskClient) -> None:
     answer, whole = client.head("/cds-services"), client.get("/cds-services")
     assert (answer.status_code, answer.data) == (200, b"")
-    assert answer.headers == whole.headers
+    assert {"X-Request-Id", *answer.headers.keys()} == {"X-Request-Id", *whole.headers.keys()}
+    assert [value for name, value in answer.headers if name != "X-Request-Id"] == [
+        value for name, value in whole.headers if name != "X-Request-Id"
+    ]
 
 
 @pytest.mark.requirement("DIS-15", "STA-204")
