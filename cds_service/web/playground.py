@@ -8,10 +8,8 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -27,10 +25,10 @@ from ..pipeline import Answer, Options, ServiceDesk, World
 from ..reading.reader import ReportReader
 from ..reading.text import Text
 from ..settings import Settings
-from ..store import DecisionRecord, Store
+from ..store import Store
 from ..synthetic import charts, orderables
 from ..wire import dumped, json_object
-from . import explained, timeline
+from . import explained, observed, timeline
 from .attempts import Attempts
 from .marked import Passage, passages
 
@@ -228,7 +226,8 @@ class Playground:
         body = dumped(answer.cards)
         millis = (time.perf_counter() - begun) * 1000
         if self._settings.development:
-            self._store.add_decision(_record(service, answer, millis))
+            observed.call().service, observed.call().client = service, CLIENT
+            self._store.add_decision(observed.answered(answer))
         return _json(
             {
                 "cards": answer.cards,
@@ -290,21 +289,6 @@ class Playground:
                 )
             )
         return sorted(found, key=lambda report: report.day, reverse=True)
-
-
-def _record(service: str, answer: Answer, millis: float) -> DecisionRecord:
-    """What insights show of an answer to the playground, under a client of its own."""
-    return DecisionRecord(
-        call=str(uuid.uuid4()),
-        at=datetime.now(UTC),
-        service=service,
-        client=CLIENT,
-        protocol=answer.guideline.protocol.id,
-        version=answer.guideline.protocol.version,
-        cards={card["uuid"]: card["source"]["topic"]["code"] for card in answer.cards},
-        duration_ms=millis,
-        unknowns=Counter(gap.reason.value for gap in answer.gaps),
-    )
 
 
 def _written(report: Json) -> str:

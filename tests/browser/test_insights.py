@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect
+from werkzeug.security import check_password_hash
 
+from cds_service.cli import main
+from cds_service.settings import Settings, SettingsError
 from cds_service.web.insights import hashed
 from tests.browser.conftest import PASSWORD, Opener
 from tests.browser.service import serving
@@ -114,3 +119,24 @@ def test_without_a_password_insights_are_off(opened: Opener, browser: Browser, s
     with serving(state, development=False) as address:
         page = opened("/insights", at=address, expect=403)
         expect(page.get_by_role("heading", name="Insights are switched off")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"CDS_INSIGHTS_PASSWORD_HASH": "secret"}, "CDS_INSIGHTS_PASSWORD_HASH: has to be what"),
+        ({"CDS_SESSION_SECRET": "short"}, "CDS_SESSION_SECRET: has to be at least 32 characters long"),
+        ({"CDS_INSIGHTS_PASSWORD_HASH": hashed(PASSWORD)}, "CDS_SESSION_SECRET: is needed where there is a password"),
+    ],
+)
+def test_settings_that_would_leave_the_door_ajar_are_refused(environ: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(problem)):
+        Settings.from_environ(environ)
+
+
+def test_the_password_is_asked_for_and_only_its_hash_is_printed() -> None:
+    outcome = CliRunner().invoke(main, ["hash-password"], input=f"{PASSWORD}\n{PASSWORD}\n")
+    printed = outcome.stdout.splitlines()[-1]
+    assert PASSWORD not in outcome.stdout
+    assert check_password_hash(printed, PASSWORD)
+    assert Settings.from_environ({"CDS_INSIGHTS_PASSWORD_HASH": printed, "CDS_SESSION_SECRET": "s" * 32})
