@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright", reason="the browser tests need the package playwright")
-
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from cds_service.web.insights import hashed
