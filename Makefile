@@ -47,6 +47,10 @@ ledger: $(VENV)/.dev ## Writes docs/conformance.md from the requirements and the
 evidence: $(VENV)/.dev ## Writes docs/report-reading.md: how the labelled reports are read
 	@$(BIN)/python -m tests.reading.write_evidence
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## Writes docs/images from a real service (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: fix
 fix: $(VENV)/.dev ## Formats the code and repairs what can be repaired
 	@$(BIN)/ruff check --fix -q . || true

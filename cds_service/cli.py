@@ -165,6 +165,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@main.command("hash-password")
+@click.password_option()
+def hash_password(password: str) -> None:
+    """Print what CDS_INSIGHTS_PASSWORD_HASH has to hold for a password. Asks for it, so that no shell remembers it."""
+    from .web.insights import hashed
+
+    click.echo(hashed(password))
+
+
 @main.command()
 @click.option("--port", default=0, help="Port to listen on; by default a free one.")
 @click.option("--keep/--no-keep", default=None, help="Keep the service running; by default where a person is watching.")

@@ -69,6 +69,10 @@ class Settings:
     """How long a call may wait for a FHIR server altogether."""
     fhir_ca_file: Path | None = None
     """Certificates (PEM) that FHIR servers are verified with, in place of the public ones."""
+    insights_password_hash: str = ""
+    """Opens the insights page to those who know the password (`cds-service hash-password`). Without it they are off."""
+    session_secret: str = ""
+    """Signs the cookie of those who signed in; the same for all workers and hosts, at least 32 characters."""
 
     @property
     def is_authenticated(self) -> bool:
@@ -94,6 +98,8 @@ class Settings:
                 problems.append(f"{variable}: {problem}")
         unknown = sorted(name for name in environ if name.startswith("CDS_") and name not in VARIABLES.values())
         problems += [f"{name}: there is no such setting" for name in unknown]
+        if values.get("insights_password_hash") and not values.get("session_secret"):
+            problems.append(f"{VARIABLES['session_secret']}: is needed where there is a password for insights")
         if problems:
             raise SettingsError(problems)
         return cls(**values)
@@ -138,6 +144,18 @@ def _words(raw: str) -> tuple[str, ...]:
     return tuple(word.strip().rstrip("/") for word in raw.split(",") if word.strip())
 
 
+def _password_hash(raw: str) -> str:
+    if not raw.startswith("scrypt:") or raw.count("$") != 2:
+        raise ValueError("has to be what `cds-service hash-password` prints; quote it, because it holds $ signs")
+    return raw
+
+
+def _secret(raw: str) -> str:
+    if len(raw) < 32:
+        raise ValueError("has to be at least 32 characters long")
+    return raw
+
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "public_url": _url,
     "cards": Path,
@@ -160,6 +178,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "fhir_open": _flag,
     "fhir_budget_seconds": _seconds,
     "fhir_ca_file": _file,
+    "insights_password_hash": _password_hash,
+    "session_secret": _secret,
 }
 VARIABLES: Mapping[str, str] = {field.name: f"CDS_{field.name.upper()}" for field in fields(Settings)}
 """The environment variable of each setting."""

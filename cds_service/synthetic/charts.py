@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -41,6 +42,8 @@ class Chart:
     id: str
     title: str
     story: str
+    pick: Mapping[str, str]
+    """The order, and its side, that is worth choosing first for this patient."""
     resources: tuple[Json, ...]
 
     @property
@@ -98,7 +101,16 @@ def chart(name: str, today: date) -> Chart:
                 f"{subject}-k{place}", subject, ago(today, entry["ago"]), code=_code(entry), side=entry.get("side")
             )
         )
-    return Chart(id=name, title=raw["title"], story=raw["story"], resources=tuple(found))
+    return Chart(id=name, title=raw["title"], story=raw["story"], pick=raw["pick"], resources=tuple(found))
+
+
+def of_report(words: str, today: date) -> tuple[Json, ...]:
+    """The chart of somebody of whom nothing is known but one report of today, in words."""
+    patient = fhir.patient("pasted", family="Pasted", given="Report", born=ago(today, "55y"))
+    report = fhir.report(
+        "pasted-1", "pasted", today, code=STUDY_CODES["diagnostic"], presented_form=[_attachment(words)]
+    )
+    return patient, report
 
 
 def ago(today: date, length: str) -> date:
@@ -152,10 +164,15 @@ def _study(subject: str, place: int, raw: Json, day: date) -> Iterable[Json]:
         code=STUDY_CODES[raw["kind"]],
         results=[each["id"] for each in observations],
         conclusion=raw.get("text"),
+        presented_form=[_attachment(raw["attached"])] if "attached" in raw else None,
         conclusion_codes=[fhir.concept(fhir.SCT, fhir.CATEGORY_CODES[overall])] if overall else None,
         status=raw.get("status", "final"),
     )
     yield from observations
+
+
+def _attachment(words: str) -> Json:
+    return {"contentType": "text/plain; charset=utf-8", "data": base64.b64encode(words.encode()).decode()}
 
 
 def hook_request(

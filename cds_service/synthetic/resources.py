@@ -209,3 +209,16 @@ def condition(ident: str, subject: str, day: date, *, code: Json, side: str | No
         "onsetDateTime": day.isoformat(),
     }
     return resource | ({"bodySite": [site(side)]} if side else {})
+
+
+def medication_request(ident: str, subject: str, day: date, *, medication: Json, status: str = "draft") -> Json:
+    """A prescription; a draft unless `status` says otherwise."""
+    return {
+        "resourceType": "MedicationRequest",
+        "id": ident,
+        "status": status,
+        "intent": "order",
+        "medicationCodeableConcept": medication,
+        "subject": reference("Patient", subject),
+        "authoredOn": at(day, "08:15:00"),
+    }

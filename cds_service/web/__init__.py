@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -64,7 +65,7 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     app.register_blueprint(health.blueprint(knowledge, store, needs_store=settings.is_authenticated))
     app.register_blueprint(metrics.blueprint(store))
     if settings.pages:
-        app.register_blueprint(pages.blueprint(knowledge, options))
+        app.register_blueprint(pages.blueprint(desk, store, replace(options, fhir=FhirAccess()), settings, world))
     return app
 
 
