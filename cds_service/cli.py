@@ -142,7 +142,9 @@ def read(report: IO[bytes]) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The day to decide for; by default today.")
 @click.option("--protocol", help="The protocol to use instead of the one that is set.")
-@click.option("--memory", default=1500, show_default=True, type=click.IntRange(min=1), help="Megabytes to take at most.")
+@click.option(
+    "--memory", default=1500, show_default=True, type=click.IntRange(min=1), help="Megabytes to take at most."
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; by default one for each processor.")
 @click.option("--spark-master", metavar="URL", help="Decide on this Spark cluster instead (extra: spark).")
 def worklist(
@@ -156,24 +158,26 @@ def worklist(
 ) -> None:
     """List who has an open step, from a FHIR Bulk Data export (NDJSON files, gzip or not).
 
-    Writes worklist.parquet, worklist.csv, tasks.ndjson (FHIR R4), summary.json, summary.html and problems.csv. A run that was
-    stopped goes on from where it was.
+    Writes worklist.parquet, worklist.csv, tasks.ndjson (FHIR R4), summary.json, summary.html and problems.csv.
+    A run that was stopped goes on from where it was.
     """
-    from .worklist import run
+    from .worklist.export import WorklistError
+    from .worklist.job import MEGABYTE, Job
+    from .worklist.run import run
 
     settings = _settings(protocol=protocol)
-    job = run.Job(
+    job = Job(
         export=export.resolve(),
         out=out.resolve(),
         cards=settings.cards.resolve(),
         protocol=settings.protocol,
         today=datetime.now().astimezone().date() if today is None else today.date(),
-        memory=memory * run.MEGABYTE,
+        memory=memory * MEGABYTE,
         workers=workers or os.cpu_count() or 1,
     )
     try:
-        summary = run.run(job, console, spark_master)
-    except (run.WorklistError, KnowledgeError) as error:
+        summary = run(job, console, spark_master)
+    except WorklistError as error:
         raise click.ClickException(str(error)) from None
     console.print(
         f"{summary['patients']:,} patients, {summary['patients_listed']:,} on the list, "

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass, field, fields
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -62,14 +63,14 @@ _BODIES: Mapping[str, str] = {
     "inhomogen dicht. Haut und Mamillen sind unauffällig. Keine vergrößerten axillären Lymphknoten. Vergleich mit der "
     "Untersuchung vor {weeks} Wochen.\n\n",
     "fr": "Mammographie bilatérale.\nINDICATION : patiente de {age} ans.\nRÉSULTATS : Les seins sont de densité "
-    "hétérogène. La peau et les mamelons sont sans particularité. Pas d'adénopathie axillaire. Comparaison avec l'examen "
-    "réalisé il y a {weeks} semaines.\n\n",
+    "hétérogène. La peau et les mamelons sont sans particularité. Pas d'adénopathie axillaire. Comparaison avec "
+    "l'examen réalisé il y a {weeks} semaines.\n\n",
     "es": "Mamografía bilateral.\nINDICACIÓN: mujer de {age} años.\nHALLAZGOS: Las mamas son heterogéneamente densas. "
     "La piel y los pezones no muestran alteraciones. No se observan adenopatías axilares. Se compara con el estudio de "
     "hace {weeks} semanas.\n\n",
-    "it": "Mammografia bilaterale.\nINDICAZIONE: donna di {age} anni.\nREFERTO: Le mammelle sono di densità eterogenea. "
-    "La cute e i capezzoli sono regolari. Non si osservano linfonodi ascellari ingranditi. Confronto con l'esame di "
-    "{weeks} settimane fa.\n\n",
+    "it": "Mammografia bilaterale.\nINDICAZIONE: donna di {age} anni.\nREFERTO: Le mammelle sono di densità "
+    "eterogenea. La cute e i capezzoli sono regolari. Non si osservano linfonodi ascellari ingranditi. Confronto con "
+    "l'esame di {weeks} settimane fa.\n\n",
     "nl": "Mammografie beiderzijds.\nINDICATIE: vrouw van {age} jaar.\nBEVINDINGEN: Het klierweefsel is heterogeen "
     "dicht. Huid en tepels zijn normaal. Geen vergrote lymfeklieren in de oksel. Vergelijking met het onderzoek van "
     "{weeks} weken geleden.\n\n",
@@ -176,9 +177,7 @@ class _Person:
     def described(self, day: date, side: str, morphology: str, distribution: str) -> None:
         """A study whose calcifications are described and not assessed."""
         ident = self._ident("r")
-        finding = fhir.finding(
-            f"{ident}-f", self.ident, day, side, morphology=morphology, distribution=distribution
-        )
+        finding = fhir.finding(f"{ident}-f", self.ident, day, side, morphology=morphology, distribution=distribution)
         code = STUDY_CODES["diagnostic"]
         self.resources += [fhir.report(ident, self.ident, day, code=code, results=[finding["id"]]), finding]
 
@@ -422,7 +421,9 @@ def _biopsy_malignant(person: _Person) -> None:
 
 def _biopsy_discordant(person: _Person) -> None:
     side, day = person.side(), person.day(5, 300)
-    category, result = person.rng.choice((("5", "benign"), ("4C", "benign"), ("4A", "high-risk"), ("4B", "insufficient")))
+    category, result = person.rng.choice(
+        (("5", "benign"), ("4C", "benign"), ("4A", "high-risk"), ("4B", "insufficient"))
+    )
     person.study(day - timedelta(days=10), "diagnostic", **{side: category, _OTHER[side]: "2"})
     person.pathology(day, side, result)
     person.soon(side, "repeat-tissue-diagnosis", day)
@@ -572,15 +573,15 @@ def write(out: Path, patients: int, seed: int, today: date, workers: int) -> Non
     ):
         writer = csv.writer(truth)
         writer.writerow(each.name for each in fields(Expected))
-        starts = range(0, patients, PER_FILE)
-        for found in pool.map(_write_some, *zip(*((export, s, min(s + PER_FILE, patients), seed, today) for s in starts))):
+        some = partial(_write_some, export, patients, seed, today)
+        for found in pool.map(some, range(0, patients, PER_FILE)):
             writer.writerows(astuple(each) for each in found)
 
 
-def _write_some(export: Path, start: int, end: int, seed: int, today: date) -> list[Expected]:
+def _write_some(export: Path, patients: int, seed: int, today: date, start: int) -> list[Expected]:
     lines: dict[str, list[bytes]] = {}
     truth: list[Expected] = []
-    for number in range(start, end):
+    for number in range(start, min(start + PER_FILE, patients)):
         resources, expected = person(number, seed, today)
         truth += expected
         for resource in resources:

@@ -14,11 +14,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
 from .export import Entry, Tally
-from .patients import pointed_to
+from .patients import led_to
 
 _ENTRY_OVERHEAD = 120
 """Bytes that an entry takes in memory beyond its own."""
@@ -32,6 +33,18 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def stated_tally(tally: Tally) -> bytes:
+    """A tally as JSON."""
+    return orjson.dumps({"lines": tally.lines, "resources": tally.resources, "problems": tally.problems})
+
+
+def tally_from(stated: bytes) -> Tally:
+    """The tally that was stated as JSON."""
+    found = orjson.loads(stated)
+    problems = [(line, what) for line, what in found["problems"]]
+    return Tally(lines=found["lines"], resources=Counter(found["resources"]), problems=problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +67,26 @@ class Slices:
                 block[zlib.crc32(patient) % self.count].append(record)
                 held += len(record) + _ENTRY_OVERHEAD
                 if held >= block_size:
-                    self._close(block, index, file.write, file.tell())
+                    self._close(block, index, file)
                     held = 0
-            self._close(block, index, file.write, file.tell())
+            self._close(block, index, file)
         write_whole(path.with_suffix(".index"), index.tobytes())
-        stated = {"lines": tally.lines, "resources": tally.resources, "problems": tally.problems}
-        write_whole(path.with_suffix(".tally"), orjson.dumps(stated))
+        write_whole(path.with_suffix(".tally"), stated_tally(tally))
 
-    def _close(self, block: dict[int, list[bytes]], index: array[int], write: object, place: int) -> None:
+    def _close(self, block: dict[int, list[bytes]], index: array[int], file: BinaryIO) -> None:
         for bucket in range(self.count):
-            index.append(place)
+            index.append(file.tell())
             if records := block.get(bucket):
-                place += write(b"\n".join(records) + b"\n")  # type: ignore[operator]
-        index.append(place)
+                file.write(b"\n".join(records) + b"\n")
+        index.append(file.tell())
         block.clear()
 
     def tally(self, number: int) -> Tally | None:
         """What was met in a portion; None where its slice is not complete."""
         try:
-            stated = orjson.loads((self.folder / f"slice-{number:06}.tally").read_bytes())
+            return tally_from((self.folder / f"slice-{number:06}.tally").read_bytes())
         except FileNotFoundError:
             return None
-        return Tally(
-            lines=stated["lines"],
-            resources=Counter(stated["resources"]),
-            problems=[(line, what) for line, what in stated["problems"]],
-        )
 
     def patients(self, bucket: int, memory: int) -> Iterator[tuple[str, Lines]]:
         """The patients of a bucket with their lines. Where the bucket is larger than the memory allows, it is read
@@ -117,8 +124,10 @@ class Lines:
     """What an export holds of one patient."""
 
     sure: list[bytes] = field(default_factory=list)
+    leading: list[bytes] = field(default_factory=list)
+    """Reports that matter only if they lead to an Observation of the breast."""
     aside: dict[str, list[bytes]] = field(default_factory=dict)
-    """Those that matter only if a report leads to them, by the ids of their resources."""
+    """Observations that matter only if a report leads to them, by their ids."""
     damaged: set[str] = field(default_factory=set)
     """Types of the resources that could not be read."""
 
@@ -126,6 +135,8 @@ class Lines:
         """Takes in one entry."""
         if mark == b"+":
             self.sure.append(line)
+        elif mark == b"?":
+            self.leading.append(line)
         elif mark.startswith(b"-"):
             self.aside.setdefault(mark[1:].decode(), []).append(line)
         else:
@@ -133,4 +144,4 @@ class Lines:
 
     def usable(self) -> list[bytes]:
         """The lines that can matter."""
-        return [*self.sure, *pointed_to(self.sure, self.aside)]
+        return [*self.sure, *led_to(self.sure, self.leading, self.aside)]

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import orjson
 
 from ..fhir_elements import objects, text
-from .patients import KEYS, Relevance, patients_of
+from .patients import KEYS, Relevance, Use, patients_of
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of the longest line that is read; a longer one is a problem, so that no file can exhaust the memory."""
@@ -86,8 +86,8 @@ class Tally:
 class Entry:
     """A line that may matter for a patient.
 
-    `mark` says how: `+` as it is; `-` and the id of the resource where it matters only if a report leads to it; `!` and
-    the type where the line could not be read, and is left out.
+    `mark` says how: its `Use`, for one that matters if a report leads to it followed by its id; or `!` and the type
+    where the line could not be read, and is left out.
     """
 
     patient: str
@@ -121,12 +121,12 @@ def entries(folder: Path, portion: Portion, relevance: Relevance, tally: Tally) 
             if kind != "Appointment" and not _is_about_something_else(resource):
                 tally.problems.append((tally.lines, NO_PATIENT))
             continue
-        mark = "+"
-        if relevance.is_of_no_use(kind, bare):
+        mark = str(relevance.use(kind, resource, bare))
+        if mark == Use.IF_LED_TO:
             ident = text(resource.get("id"))
-            if kind != "Observation" or not ident:
-                continue  # nothing can lead to it
-            mark = f"-{ident}" if _is_plain(ident) else "+"
+            mark = f"-{ident}" if ident and _is_plain(ident) else ""
+        if not mark:
+            continue
         for patient in people:
             yield Entry(patient, mark, bare)
 
@@ -138,7 +138,9 @@ def _is_plain(ident: str) -> bool:
 def _is_about_something_else(resource: dict[str, object]) -> bool:
     """Whether the subject is said to be no patient: a group, a device, a place."""
     subject = objects(resource.get("subject"))
-    kinds = {text(each.get("reference")).rpartition("/")[0].rpartition("/")[2] or text(each.get("type")) for each in subject}
+    kinds = {
+        text(each.get("reference")).rpartition("/")[0].rpartition("/")[2] or text(each.get("type")) for each in subject
+    }
     return bool(kinds) and kinds <= {"Group", "Device", "Location"}
 
 

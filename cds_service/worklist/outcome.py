@@ -67,7 +67,7 @@ def written(
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
         source = f"read_json(?, format = 'newline_delimited', columns = {{{columns}}})"
         database.execute(
-            f"CREATE TABLE worklist AS FROM {source} ORDER BY patient, side",  # noqa: S608 (constants only)
+            f"CREATE TABLE worklist AS FROM {source} ORDER BY patient, side",
             [[str(each) for each in parts]],
         )
         for name, options in (("worklist.parquet", "FORMAT parquet, COMPRESSION zstd"), ("worklist.csv", "HEADER")):

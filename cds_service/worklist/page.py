@@ -78,7 +78,9 @@ def _histogram(summary: Json) -> str:
     drawn = [_bar(month, bars[month], highest, labels, colours) for month in sorted(bars)]
     for month in range(0, _LAST_MONTH + 1, 3):
         label = f"{month}+" if month == _LAST_MONTH else str(month)
-        drawn.append(f'<text x="{_LEFT + month * _BAR + _BAR / 2}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{label}</text>')
+        drawn.append(
+            f'<text x="{_LEFT + month * _BAR + _BAR / 2}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{label}</text>'
+        )
     for share in (0, 0.5, 1):
         y = _TOP + _HEIGHT * (1 - share)
         drawn.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{round(highest * share):,}</text>')

@@ -7,11 +7,10 @@ silent that was not decided; such a patient has a row that says why.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
 
 import orjson
 
@@ -20,7 +19,7 @@ from ..core.guidance import Advice, Occasion, advice
 from ..core.plan import Decision, decisions
 from ..core.situation import Record
 from ..core.vocabulary import Indicator, Side
-from ..fhir_elements import Json, child, objects, reference, text, type_and_id
+from ..fhir_elements import Json, child, objects, reference, text, type_and_id, words
 from ..fhir_mapping import history
 from ..knowledge import Knowledge
 from ..prefetch import NOT_SENT, REQUIRED, RESOURCE_TYPES, Delivery, Outcome
@@ -190,7 +189,7 @@ def _shown(patient: str, decision: Decision, today: date) -> Row:
     step = decision.step
     if step is None:
         row = _row(patient, decision, State.UNDECIDED, Indicator.INFO)
-        return replace(row, because=_words(decision.undecided.why) if decision.undecided else None)
+        return replace(row, because=_because(decision.undecided.why) if decision.undecided else None)
     return replace(
         _row(patient, decision, State.OPEN, step.indicator),
         step=step.kind.id,
@@ -203,7 +202,7 @@ def _shown(patient: str, decision: Decision, today: date) -> Row:
     )
 
 
-def _words(gap: Gap) -> str:
+def _because(gap: Gap) -> str:
     return f"{gap.reason.value}: {gap.about}"
 
 
@@ -230,60 +229,108 @@ def _with_damage(patient: str, rows: Sequence[Row]) -> list[Row]:
 
 
 _CODE = re.compile(rb'"code"\s*:\s*"([^"\\]*)"')
-_BIRADS = re.compile(rb"rad(?:s|\xc5\xbf)", re.IGNORECASE)
+_FILTERED = frozenset(
+    {"Observation", "Condition", "DiagnosticReport", "ServiceRequest", "ProcedureRequest", "Procedure"}
+)
+_REPORT_WORDS = (b'"conclusion', b'"presentedForm"', b'"div"', b'"contained"')
+_OBSERVATION_WORDS = (b'"valueString"', b'"valueCodeableConcept"', b'"note"')
 
 
-@dataclass(frozen=True, slots=True)
+class Use(StrEnum):
+    """How far a resource can matter."""
+
+    SURE = "+"
+    IF_LED_TO = "-"
+    """An Observation that matters only where a report leads to it."""
+    IF_LEADING = "?"
+    """A report that matters only where it leads to an Observation of the breast."""
+    NONE = ""
+
+
 class Relevance:
-    """Tells the lines that the mapping would leave out, so that they need not be carried along.
+    """Tells the resources that the mapping would leave out, so that they need not be carried along.
 
-    The mapping leaves out a Condition none of whose codes is known, and an Observation none of whose codes is known
-    and whose words do not name BI-RADS, unless a report points to it. These are told from the bytes of a line, on the
-    safe side: any `code` in it counts, whatever element it belongs to.
+    The mapping leaves out a Condition, an order or a procedure of which it knows no code and whose title does not name
+    the breast; likewise an Observation whose words do not name BI-RADS, unless a report leads to it, and a report
+    without words, unless it leads to an Observation that is of use. These are told on the safe side: any `code` in
+    the bytes of a line counts, whatever element it belongs to.
     """
 
-    terminology: Terminology
+    def __init__(self, terminology: Terminology) -> None:
+        self._terminology = terminology
+        self._known: dict[bytes, bool] = {}
+        self._titles: dict[str, bool] = {}
 
-    def is_of_no_use(self, kind: str, line: bytes) -> bool:
-        """Whether a resource of that type adds nothing by itself."""
-        if kind not in ("Observation", "Condition") or b"\\" in line:
-            return False
-        return not (any(map(self._is_known, set(_CODE.findall(line)))) or _BIRADS.search(line))
+    def use(self, kind: str, resource: Json, line: bytes) -> Use:
+        """How far a resource of that type can matter; `line` is its JSON."""
+        if kind not in _FILTERED or b"\\" in line:  # an escaped character could hide a code or a word
+            return Use.SURE
+        for code in _CODE.findall(line):
+            known = self._known.get(code)
+            if self._is_known(code) if known is None else known:
+                return Use.SURE
+        if kind == "Observation":
+            return Use.SURE if _names_birads(line) else Use.IF_LED_TO
+        if kind != "Condition" and any(map(self._names_breast, words(child(resource.get("code"))))):
+            return Use.SURE
+        if kind != "DiagnosticReport":
+            return Use.NONE
+        return Use.SURE if any(each in line for each in _REPORT_WORDS) else Use.IF_LEADING
 
     def _is_known(self, code: bytes) -> bool:
-        return _is_known(self.terminology, code)
+        """Whether a code means something in any system that we know."""
+        bare, terms = code.decode(errors="replace").strip(), self._terminology
+        known = any(terms.concept(each, bare) or terms.misuse(each, bare) for each in terms.titles)
+        if len(self._known) < _MOST_REMEMBERED:
+            self._known[code] = known
+        return known
+
+    def _names_breast(self, title: str) -> bool:
+        found = self._titles.get(title)
+        if found is None:
+            found = self._terminology.names_breast(title)
+            if len(self._titles) < _MOST_REMEMBERED:
+                self._titles[title] = found
+        return found
 
 
-@lru_cache(maxsize=100_000)
-def _is_known(terminology: Terminology, code: bytes) -> bool:
-    bare = code.decode(errors="replace").strip()
-    return any(
-        terminology.concept(system, bare) is not None or terminology.misuse(system, bare) is not None
-        for system in terminology.titles
-    )
+_MOST_REMEMBERED = 50_000
 
 
-def pointed_to(lines: Sequence[bytes], aside: Mapping[str, Sequence[bytes]]) -> list[bytes]:
-    """Those of the lines laid aside, by the ids of their resources, that a report leads to, directly or by members."""
-    found: list[bytes] = []
-    queue, met = list(lines), set[str]()
+def _names_birads(line: bytes) -> bool:
+    folded = line.lower()
+    return b"rads" in folded or b"rad\xc5\xbf" in folded  # the long s, which matches an s in any case
+
+
+def led_to(sure: Sequence[bytes], leading: Sequence[bytes], aside: Mapping[str, Sequence[bytes]]) -> list[bytes]:
+    """What else of a patient can matter: reports among `leading` that lead to something sure, and those laid aside, by
+    the ids of their resources, that a report leads to, directly or by members."""
+    found = [line for line in leading if any(_is_of_use(ident, sure, aside) for ident in _targets(line))]
+    queue, met = [*sure, *found], set[str]()
     while aside and queue:
-        line = queue.pop()
-        if b'"result"' in line or b'"hasMember"' in line:
-            for ident in set(_targets(orjson.loads(line))) - met:
-                met.add(ident)
-                found += aside.get(ident, ())
-                queue += aside.get(ident, ())
+        for ident in _targets(queue.pop()) - met:
+            met.add(ident)
+            found += aside.get(ident, ())
+            queue += aside.get(ident, ())
     return found
 
 
-def _targets(resource: Json) -> Iterator[str]:
-    for holder in (resource, *objects(resource.get("contained"))):
-        for element in (*objects(holder.get("result")), *objects(holder.get("hasMember"))):
-            target = reference(element)
-            if target and not target.startswith("#"):
-                found = type_and_id(target)
-                yield found[1] if found else target.rpartition(":")[2]
+def _is_of_use(ident: str, sure: Sequence[bytes], aside: Mapping[str, Sequence[bytes]]) -> bool:
+    """Whether an Observation, told by its id, can make something of a report that leads to it."""
+    if ident in aside:
+        return any(each in line for line in aside[ident] for each in (*_OBSERVATION_WORDS, b'"hasMember"'))
+    return any(f'"{ident}"'.encode() in line for line in sure)
+
+
+def _targets(line: bytes) -> set[str]:
+    """The ids of the Observations that a report or an Observation leads to."""
+    if b'"result"' not in line and b'"hasMember"' not in line:
+        return set()
+    resource = orjson.loads(line)
+    holders = (resource, *objects(resource.get("contained")))
+    elements = [each for holder in holders for name in ("result", "hasMember") for each in objects(holder.get(name))]
+    targets = [target for each in elements if (target := reference(each)) and not target.startswith("#")]
+    return {found[1] if (found := type_and_id(each)) else each.rpartition(":")[2] for each in targets}
 
 
 # --------------------------------------------------------------------------------------
@@ -296,9 +343,9 @@ def patients_of(kind: str, resource: Json) -> list[str]:
         return [ident] if (ident := text(resource.get("id"))) else []
     if kind == "Appointment":
         actors = (child(each.get("actor")) for each in objects(resource.get("participant")))
-        return sorted({ident for actor in actors if (ident := _patient_in(reference(actor)))})
-    ident = _patient_in(reference(child(resource.get("subject") or resource.get("patient"))))
-    return [ident] if ident else []
+        return sorted({found for actor in actors if (found := _patient_in(reference(actor)))})
+    whose = _patient_in(reference(child(resource.get("subject") or resource.get("patient"))))
+    return [whose] if whose else []
 
 
 def _patient_in(target: str) -> str | None:

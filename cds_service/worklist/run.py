@@ -6,17 +6,15 @@ is written whole or not at all; a run that was stopped, by whatever, goes on wit
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import orjson
@@ -25,70 +23,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from .. import knowledge as knowledge_folder
 from ..fhir_elements import Json
-from .buckets import Slices, write_whole
 from ..knowledge import Knowledge
-from ..prefetch import REQUIRED, RESOURCE_TYPES
-from .export import NoExport, Portion, Tally, WorklistError, entries, portions
+from .buckets import Slices, write_whole
+from .export import Portion, Tally, WorklistError, entries, portions
+from .job import Job, absent
 from .outcome import Population, written
-from .patients import KEYS, Decider, Relevance, Row
-
-MEGABYTE = 1024 * 1024
-_OF_PROCESS = 110 * MEGABYTE
-"""What a process takes before it holds data: the interpreter, the knowledge, the libraries."""
-_LARGEST_SHARE = 256 * MEGABYTE
-_MOST_BUCKETS = 4096
-
-
-class TooLittleMemory(WorklistError):
-    """The memory does not suffice for the workers."""
+from .patients import Decider, Relevance, Row
 
 
 class WorkerLost(WorklistError):
     """A worker ended without a word, as when the system runs out of memory. The parts that are done stay done."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What is asked for."""
-
-    export: Path
-    out: Path
-    cards: Path
-    protocol: str
-    today: date
-    memory: int
-    """Bytes that all processes together may take."""
-    workers: int
-
-    @property
-    def share(self) -> int:
-        """Bytes of data that one worker may hold. Raises `TooLittleMemory`."""
-        share = (self.memory - _OF_PROCESS) // self.workers - _OF_PROCESS
-        if share < 16 * MEGABYTE:
-            least = (self.workers + 1) * _OF_PROCESS + self.workers * 16 * MEGABYTE
-            raise TooLittleMemory(f"{self.workers} workers need at least {least // MEGABYTE} MB")
-        return min(share, _LARGEST_SHARE)
-
-    @property
-    def portion_size(self) -> int:
-        return self.share // 4
-
-    def buckets(self, found: Sequence[Portion]) -> int:
-        """How many buckets, so that each fits into the share of a worker several times."""
-        size = sum(each.size * (12 if each.file.endswith(".gz") else 1) for each in found)
-        return max(1, min(_MOST_BUCKETS, 1 + 16 * size // self.share))
-
-    def fingerprint(self, found: Sequence[Portion]) -> str:
-        """What the parts of a run depend on; parts of another run are never used."""
-        files = sorted({each.file for each in found})
-        stats = [(name, (stat := (self.export / name).stat()).st_size, stat.st_mtime_ns) for name in files]
-        code = [path for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
-        cards = [path for path in sorted(self.cards.rglob("*")) if path.is_file()]
-        digest = hashlib.sha256()
-        for path in (*code, *cards):
-            digest.update(path.name.encode() + path.read_bytes())
-        digest.update(orjson.dumps([stats, self.protocol, self.today, self.share]))
-        return digest.hexdigest()
 
 
 def run(job: Job, console: Console, spark_master: str | None = None) -> Json:
@@ -100,6 +44,27 @@ def run(job: Job, console: Console, spark_master: str | None = None) -> Json:
         raise WorklistError(f"there is no protocol {job.protocol}; there are {', '.join(sorted(loaded.guidelines))}")
     found = portions(job.export, job.portion_size)
     parts = _parts(job, found)
+    if spark_master is None:
+        read, patients = _decided_here(job, found, parts, console)
+    else:
+        from .spark import decided_by
+
+        read, patients = decided_by(spark_master, job, found, parts)
+    population = Population(
+        today=job.today,
+        protocol=job.protocol,
+        patients=patients,
+        read=tuple(zip(found, read, strict=True)),
+        absent=absent(read),
+    )
+    rows = sorted(parts.glob("rows-*.ndjson"))
+    summary = written(job.out, rows, population, loaded, scratch=parts, memory=job.memory, threads=job.workers)
+    shutil.rmtree(parts)
+    return summary
+
+
+def _decided_here(job: Job, found: Sequence[Portion], parts: Path, console: Console) -> tuple[Sequence[Tally], int]:
+    """Writes the rows into `parts` and gives what was read and how many patients there are."""
     slices = Slices(parts, job.buckets(found))
     with _progress(console) as progress, _pool(job) as pool:
         waiting = [number for number in range(len(found)) if slices.tally(number) is None]
@@ -110,26 +75,7 @@ def run(job: Job, console: Console, spark_master: str | None = None) -> Json:
         waiting = [bucket for bucket in range(slices.count) if not _counts(parts, bucket).exists()]
         started = [pool.submit(_decide, job, slices, bucket, missing) for bucket in waiting]
         _follow(progress, "deciding", slices.count, started)
-    population = Population(
-        today=job.today,
-        protocol=job.protocol,
-        patients=sum(orjson.loads(_counts(parts, bucket).read_bytes()) for bucket in range(slices.count)),
-        read=tuple(zip(found, tallies, strict=True)),
-        absent=missing,
-    )
-    rows = sorted(parts.glob("rows-*.ndjson"))
-    summary = written(job.out, rows, population, loaded, scratch=parts, memory=job.memory, threads=job.workers)
-    shutil.rmtree(parts)
-    return summary
-
-
-def absent(tallies: Iterable[Tally]) -> frozenset[str]:
-    """The prefetch keys of which an export holds nothing. Raises `NoExport` where it holds neither reports nor
-    observations, because then no silence would mean anything."""
-    met = {KEYS[kind] for tally in tallies for kind in tally.resources if kind in KEYS}
-    if not met & set(REQUIRED):
-        raise NoExport("the export holds neither a DiagnosticReport nor an Observation")
-    return frozenset(RESOURCE_TYPES) - met
+    return tallies, sum(orjson.loads(_counts(parts, bucket).read_bytes()) for bucket in range(slices.count))
 
 
 def _parts(job: Job, found: Sequence[Portion]) -> Path:
@@ -160,7 +106,12 @@ def _prepare(cards: Path) -> None:
     _knowledge = knowledge_folder.load(cards)
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose parent was killed would wait for work for ever
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _slice(job: Job, slices: Slices, number: int, portion: Portion) -> None:
