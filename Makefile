@@ -28,6 +28,10 @@ test: $(VENV)/.dev ## Runs all tests that a machine without services can run
 test-spark: $(VENV)/.spark ## Runs the tests of the worklist on a local Spark cluster (installs 500 MB once; needs Java 17)
 	@$(BIN)/python -m pytest -q tests/worklist/test_spark.py
 
+.PHONY: bench-worklist
+bench-worklist: $(VENV)/.run ## Measures the worklist of 10,000 and 100,000 patients against parsing the same files
+	@$(BIN)/python bench/worklist.py
+
 .PHONY: check
 check: $(VENV)/.dev ## Checks style, types, import directions, dependencies, the knowledge folder, generated documents
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """An invented population as a FHIR Bulk Data export, with what is truly open for everybody.
 
 The truth comes from how a history was made up, never from the core: whoever writes "a 3 ten months ago and nobody came
-back" knows that a follow-up is overdue. Days of the month stay below 28, so that adding months needs no rule.
+back" knows that a follow-up is overdue. Days of the month stay within 28, so that adding months needs no rule.
 """
 
 from __future__ import annotations
@@ -128,8 +128,7 @@ class _Person:
 
     def day(self, least: int, most: int) -> date:
         """Some day between so many days ago."""
-        day = self.today - timedelta(days=self.rng.randint(least, most))
-        return day.replace(day=min(day.day, 28))
+        return _in_month(self.today - timedelta(days=self.rng.randint(least, most)))
 
     def side(self) -> str:
         return self.rng.choice((LEFT, RIGHT))
@@ -308,6 +307,11 @@ def _uuid(rng: random.Random) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def _in_month(day: date) -> date:
+    """A day that every month has."""
+    return day.replace(day=min(day.day, 28))
+
+
 def _months_after(day: date, months: int) -> date:
     years, month = divmod(day.month - 1 + months, 12)
     return day.replace(year=day.year + years, month=month + 1)
@@ -355,7 +359,7 @@ def _three_completed(person: _Person) -> None:
 
 
 def _three_resolved(person: _Person) -> None:
-    side, last = person.side(), person.day(5, 400)
+    side, last = person.side(), person.day(5, 700)
     person.study(last - timedelta(days=190), "diagnostic", **{side: "3", _OTHER[side]: "2"})
     person.study(last, "diagnostic", **{side: "2", _OTHER[side]: "2"})
     person.screening(last, LEFT, RIGHT)
@@ -405,11 +409,12 @@ def _biopsy_done(person: _Person) -> None:
 
 
 def _biopsy_benign(person: _Person) -> None:
-    side, day = person.side(), person.day(40, 600)
-    person.study(day - timedelta(days=12), "diagnostic", **{side: "4A", _OTHER[side]: "2"})
+    side, seen = person.side(), person.day(40, 600)
+    day = _in_month(seen + timedelta(days=12))
+    person.study(seen, "diagnostic", **{side: "4A", _OTHER[side]: "2"})
     person.pathology(day, side, "benign")
     person.screening(day, side)
-    person.screening(day - timedelta(days=12), _OTHER[side])
+    person.screening(seen, _OTHER[side])
 
 
 def _biopsy_malignant(person: _Person) -> None:
@@ -437,10 +442,12 @@ def _incomplete(person: _Person) -> None:
 
 
 def _incomplete_resolved(person: _Person) -> None:
-    side, day = person.side(), person.day(1, 400)
-    person.study(day - timedelta(days=14), "screening", **{side: "0", _OTHER[side]: "1"})
+    side, recalled = person.side(), person.day(20, 600)
+    day = _in_month(recalled + timedelta(days=14))
+    person.study(recalled, "screening", **{side: "0", _OTHER[side]: "1"})
     person.study(day, f"diagnostic-{side}", **{side: "2"})
     person.screening(day, side)
+    person.screening(recalled, _OTHER[side])
 
 
 def _incomplete_ordered(person: _Person) -> None:

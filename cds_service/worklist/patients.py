@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 import orjson
 
@@ -348,6 +349,7 @@ def patients_of(kind: str, resource: Json) -> list[str]:
     return [whose] if whose else []
 
 
+@lru_cache(maxsize=4096)  # the lines of one patient often follow each other
 def _patient_in(target: str) -> str | None:
     found = type_and_id(target)
     if found is not None:

@@ -5,6 +5,8 @@ Every node has this package, and finds the export and the knowledge folder under
 
 from __future__ import annotations
 
+import os
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -31,6 +33,7 @@ class ClusterFailed(WorklistError):
 
 def decided_by(master: str, job: Job, found: Sequence[Portion], parts: Path) -> tuple[Sequence[Tally], int]:
     """Writes the rows into `parts` and gives what was read and how many patients there are."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the nodes have this package where this one has it
     settings = SparkConf().setMaster(master).setAppName("breast imaging worklist").set("spark.ui.enabled", "false")
     with SparkContext(conf=settings) as cluster:
         try:

@@ -8,7 +8,7 @@ from datetime import date
 from ..core.vocabulary import Side
 from ..fhir_elements import Json
 from ..knowledge import Knowledge
-from .patients import Row
+from .patients import Row, State
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:breast-imaging-cds:worklist")
 
@@ -16,11 +16,12 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:breast-imaging-cds:worklist")
 def task(row: Row, today: date, knowledge: Knowledge, protocol: str) -> Json:
     """The Task of a row. Its id is the same every night as long as the same study calls for the same of the same
     breast, so that an EHR updates what it has."""
-    code = row.step or row.row or row.checks or row.state
-    ident = uuid.uuid5(_NAMESPACE, "\t".join((row.patient, row.side, protocol, code, row.study or "")))
+    is_decided = row.state in (State.OPEN, State.UNDECIDED)
+    topics = [row.row] if is_decided and row.row else (row.checks or "").split()
+    about = (row.patient, row.side, protocol, row.state, *topics, row.study or "")
     resource: Json = {
         "resourceType": "Task",
-        "id": str(ident),
+        "id": str(uuid.uuid5(_NAMESPACE, "\t".join(about))),
         "status": "requested",
         "intent": "proposal",
         "priority": "urgent" if row.is_urgent else "routine",
@@ -29,7 +30,6 @@ def task(row: Row, today: date, knowledge: Knowledge, protocol: str) -> Json:
         "for": {"reference": f"Patient/{row.patient}"},
         "authoredOn": today.isoformat(),
     }
-    topics = [row.row] if row.row else (row.checks or "").split()
     if topics:
         system = knowledge.offering.topic_system
         resource["code"]["coding"] = [{"system": system, "code": each} for each in topics]
@@ -46,7 +46,7 @@ def task(row: Row, today: date, knowledge: Knowledge, protocol: str) -> Json:
 def _action(row: Row, knowledge: Knowledge) -> str:
     if row.step is not None:
         return knowledge.catalogue.step_labels[row.step]
-    return "report to be looked at again" if row.state == "look-again" else "not decided"
+    return "report to be looked at again" if row.state == State.LOOK_AGAIN else "not decided"
 
 
 def _description(row: Row, knowledge: Knowledge) -> str:

@@ -37,3 +37,16 @@ def worklist(export: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """The worklist of the population: its folder and its summary."""
     out = tmp_path_factory.mktemp("worklist")
     return out, listed(export, out, workers=2)
+
+
+@pytest.fixture(scope="session")
+def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    population.write(folder, 500, SEED, TODAY, workers=1)
+    return folder / "export"
+
+
+@pytest.fixture(scope="session")
+def small_worklist(small_export: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Json]:
+    out = tmp_path_factory.mktemp("worklist")
+    return out, listed(small_export, out)
