@@ -68,7 +68,7 @@ def measured(*command: str) -> Measured:
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
     while process.poll() is None:
         highest = max(highest, sum(map(held, tree(process.pid))))
-        time.sleep(0.1)
+        time.sleep(0.5)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise SystemExit(f"{command[:3]} ended with {process.returncode}")

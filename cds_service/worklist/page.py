@@ -75,16 +75,17 @@ def _histogram(summary: Json) -> str:
     labels = {step: each["label"] for step, each in summary["steps"].items()}
     colours = dict(zip(labels, _COLOURS, strict=False))
     highest = max(sum(at.values()) for at in bars.values())
-    drawn = [_bar(month, bars[month], highest, labels, colours) for month in sorted(bars)]
+    drawn = []
+    for share in (0, 0.5, 1):
+        y = _TOP + _HEIGHT * (1 - share)
+        drawn.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{round(highest * share):,}</text>')
+        drawn.append(f'<line x1="{_LEFT}" x2="{_LEFT + (_LAST_MONTH + 1) * _BAR}" y1="{y}" y2="{y}" stroke="#ccc"/>')
+    drawn += [_bar(month, bars[month], highest, labels, colours) for month in sorted(bars)]
     for month in range(0, _LAST_MONTH + 1, 3):
         label = f"{month}+" if month == _LAST_MONTH else str(month)
         drawn.append(
             f'<text x="{_LEFT + month * _BAR + _BAR / 2}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{label}</text>'
         )
-    for share in (0, 0.5, 1):
-        y = _TOP + _HEIGHT * (1 - share)
-        drawn.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{round(highest * share):,}</text>')
-        drawn.append(f'<line x1="{_LEFT}" x2="{_LEFT + (_LAST_MONTH + 1) * _BAR}" y1="{y}" y2="{y}" stroke="#ccc"/>')
     shown = [step for step in labels if any(step in at for at in bars.values())]
     for place, step in enumerate(shown):
         y = _TOP + _HEIGHT + 44 + 20 * place

@@ -41,6 +41,17 @@ def test_each_bad_line_is_told_with_its_file_and_its_number(tmp_path: Path) -> N
     assert [row["step"] for row in rows(tmp_path / "out")] == ["tissue-diagnosis"]
 
 
+@pytest.mark.parametrize(
+    "subject", [{"reference": "#who"}, {"identifier": {"system": "urn:oid:1.2.3", "value": "77"}}, {"display": "Ada"}]
+)
+def test_a_resource_that_does_not_say_by_an_id_whose_it_is_is_told(tmp_path: Path, subject: Json) -> None:
+    who = person("who") | {"identifier": [{"system": "urn:oid:1.2.3", "value": "77"}]}
+    stray = mammogram("s", "x", "5", "5")[0] | {"subject": subject, "contained": [who]}
+    listed(write(tmp_path / "export", [*with_open_4b("one"), stray]), tmp_path / "out")
+    assert problems(tmp_path / "out") == [("all.ndjson", 5, "names no patient")]
+    assert [row["patient"] for row in rows(tmp_path / "out")] == ["one"]
+
+
 def test_line_numbers_add_up_over_the_portions_of_a_file(tmp_path: Path, small_export: Path) -> None:
     """With little memory a file is read in several portions; the number is still that of the file."""
     line = (small_export / "Observation.00000.ndjson").read_bytes().splitlines()[0]
