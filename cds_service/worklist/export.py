@@ -68,6 +68,8 @@ def portions(folder: Path, size: int) -> list[Portion]:
         found += [
             Portion(file=name, start=start, end=min(start + step, length)) for start in range(0, length, step or 1)
         ]
+    if not found:
+        raise NoExport(f"{folder}: every file in it is empty")
     return found
 
 

@@ -69,6 +69,17 @@ class Job:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What an engine made of the portions."""
+
+    tallies: Sequence[Tally]
+    """One for each portion, in their order."""
+    patients: int
+    rows: Sequence[Path]
+    """Files with a row on each line."""
+
+
 def absent(tallies: Iterable[Tally]) -> frozenset[str]:
     """The prefetch keys of which an export holds nothing. Raises `NoExport` where it holds neither reports nor
     observations, because then no silence would mean anything."""

@@ -26,7 +26,7 @@ from ..fhir_elements import Json
 from ..knowledge import Knowledge
 from .buckets import Slices, write_whole
 from .export import Portion, Tally, WorklistError, entries, portions
-from .job import Job, absent
+from .job import Decided, Job, absent
 from .outcome import Population, written
 from .patients import Decider, Relevance, Row
 
@@ -45,26 +45,25 @@ def run(job: Job, console: Console, spark_master: str | None = None) -> Json:
     found = portions(job.export, job.portion_size)
     parts = _parts(job, found)
     if spark_master is None:
-        read, patients = _decided_here(job, found, parts, console)
+        decided = _decided_here(job, found, parts, console)
     else:
         from .spark import decided_by
 
-        read, patients = decided_by(spark_master, job, found, parts)
+        decided = decided_by(spark_master, job, found, parts)
     population = Population(
         today=job.today,
         protocol=job.protocol,
-        patients=patients,
-        read=tuple(zip(found, read, strict=True)),
-        absent=absent(read),
+        patients=decided.patients,
+        read=tuple(zip(found, decided.tallies, strict=True)),
+        absent=absent(decided.tallies),
     )
-    rows = sorted(parts.glob("rows-*.ndjson"))
-    summary = written(job.out, rows, population, loaded, scratch=parts, memory=job.memory, threads=job.workers)
+    summary = written(job.out, decided.rows, population, loaded, scratch=parts, memory=job.memory, threads=job.workers)
     shutil.rmtree(parts)
     return summary
 
 
-def _decided_here(job: Job, found: Sequence[Portion], parts: Path, console: Console) -> tuple[Sequence[Tally], int]:
-    """Writes the rows into `parts` and gives what was read and how many patients there are."""
+def _decided_here(job: Job, found: Sequence[Portion], parts: Path, console: Console) -> Decided:
+    """Decides on this machine; what `parts` holds already is not done again."""
     slices = Slices(parts, job.buckets(found))
     with _progress(console) as progress, _pool(job) as pool:
         waiting = [number for number in range(len(found)) if slices.tally(number) is None]
@@ -75,7 +74,11 @@ def _decided_here(job: Job, found: Sequence[Portion], parts: Path, console: Cons
         waiting = [bucket for bucket in range(slices.count) if not _counts(parts, bucket).exists()]
         started = [pool.submit(_decide, job, slices, bucket, missing) for bucket in waiting]
         _follow(progress, "deciding", slices.count, started)
-    return tallies, sum(orjson.loads(_counts(parts, bucket).read_bytes()) for bucket in range(slices.count))
+    return Decided(
+        tallies=tallies,
+        patients=sum(orjson.loads(_counts(parts, bucket).read_bytes()) for bucket in range(slices.count)),
+        rows=[_rows(parts, bucket) for bucket in range(slices.count)],
+    )
 
 
 def _parts(job: Job, found: Sequence[Portion]) -> Path:
@@ -92,6 +95,10 @@ def _parts(job: Job, found: Sequence[Portion]) -> Path:
 def _counts(parts: Path, bucket: int) -> Path:
     """Holds how many patients a bucket had; written last, so that it says that the bucket is done."""
     return parts / f"rows-{bucket:06}.patients"
+
+
+def _rows(parts: Path, bucket: int) -> Path:
+    return parts / f"rows-{bucket:06}.ndjson"
 
 
 # --------------------------------------------------------------------------------------
@@ -127,7 +134,7 @@ def _decide(job: Job, slices: Slices, bucket: int, missing: frozenset[str]) -> N
     for patient, lines in slices.patients(bucket, job.share):
         count += 1
         rows += decider.rows(patient, lines.usable(), lines.damaged)
-    write_whole(slices.folder / f"rows-{bucket:06}.ndjson", b"".join(row.json() + b"\n" for row in rows))
+    write_whole(_rows(slices.folder, bucket), b"".join(row.json() + b"\n" for row in rows))
     write_whole(_counts(slices.folder, bucket), orjson.dumps(count))
 
 

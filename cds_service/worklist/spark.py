@@ -19,7 +19,7 @@ from .. import knowledge as knowledge_folder
 from ..knowledge import Knowledge
 from .buckets import Lines, stated_tally, tally_from
 from .export import Portion, Tally, WorklistError, entries
-from .job import Job, absent
+from .job import Decided, Job, absent
 from .patients import Decider, Relevance
 
 _LEAST_PARTITIONS = 16
@@ -31,8 +31,8 @@ class ClusterFailed(WorklistError):
     """Spark gave up; its own log says why."""
 
 
-def decided_by(master: str, job: Job, found: Sequence[Portion], parts: Path) -> tuple[Sequence[Tally], int]:
-    """Writes the rows into `parts` and gives what was read and how many patients there are."""
+def decided_by(master: str, job: Job, found: Sequence[Portion], parts: Path) -> Decided:
+    """Decides on a cluster; `master` is its address."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the nodes have this package where this one has it
     settings = SparkConf().setMaster(master).setAppName("breast imaging worklist").set("spark.ui.enabled", "false")
     with SparkContext(conf=settings) as cluster:
@@ -42,7 +42,7 @@ def decided_by(master: str, job: Job, found: Sequence[Portion], parts: Path) -> 
             raise ClusterFailed(f"Spark gave up: {error.java_exception.getClass().getSimpleName()}") from None
 
 
-def _decided(cluster: SparkContext, job: Job, found: Sequence[Portion], parts: Path) -> tuple[Sequence[Tally], int]:
+def _decided(cluster: SparkContext, job: Job, found: Sequence[Portion], parts: Path) -> Decided:
     numbered = cluster.parallelize(list(enumerate(found)), len(found))
     read: RDD[tuple[str, tuple[str, bytes]]] = numbered.flatMap(lambda each: _read(job, *each))
     read.persist(StorageLevel.DISK_ONLY)
@@ -53,12 +53,12 @@ def _decided(cluster: SparkContext, job: Job, found: Sequence[Portion], parts: P
     missing = absent(ordered)
     partitions = max(job.buckets(found), 4 * cluster.defaultParallelism, _LEAST_PARTITIONS)
     grouped = read.filter(lambda each: each[0] != _TALLY).groupByKey(partitions, lambda key: zlib.crc32(key.encode()))
-    patients = 0
-    with (parts / "rows-spark.ndjson").open("wb") as file:
+    patients, path = 0, parts / "rows-spark.ndjson"
+    with path.open("wb") as file:
         for rows in grouped.map(lambda each: _rows(job, missing, *each)).toLocalIterator(prefetchPartitions=True):
             patients += 1
             file.write(rows)
-    return ordered, patients
+    return Decided(tallies=ordered, patients=patients, rows=[path])
 
 
 # --------------------------------------------------------------------------------------

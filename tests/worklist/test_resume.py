@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -67,6 +68,25 @@ def test_after_a_kill_the_finished_parts_are_not_made_again(
     assert found[:-1] == rows(worklist[0])
     assert [problem for _, _, problem in problems(out)] == ["marked"]
     assert not (out / ".parts").exists()
+
+
+def test_a_worker_that_is_lost_is_told_and_costs_only_its_part(
+    small_export: Path, small_worklist: tuple[Path, Json], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [*COMMAND, str(small_export), "--out", str(out), "--today", "2026-06-01", "--workers", "1"]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE)
+    until(lambda: list(out.glob(".parts/slice-*.tally")))
+    os.kill(next(pid for pid in children(run.pid) if b"spawn_main" in command_line(pid)), signal.SIGKILL)
+    _, said = run.communicate()
+    assert run.returncode == 1
+    assert said.decode().strip() == "Error: a worker ended unexpectedly; run the command again to go on from here"
+    assert started(small_export, out, "--workers", "1").wait() == 0
+    assert rows(out) == rows(small_worklist[0])
+
+
+def command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_parts_of_another_day_are_never_used(small_export: Path, tmp_path: Path) -> None:
