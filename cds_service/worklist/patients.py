@@ -229,7 +229,7 @@ def _with_damage(patient: str, rows: Sequence[Row]) -> list[Row]:
 # What can be left out of a patient
 
 
-_CODE = re.compile(rb'"code"\s*:\s*"([^"\\]*)"')
+_CODE = re.compile(rb'"code"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _FILTERED = frozenset(
     {"Observation", "Condition", "DiagnosticReport", "ServiceRequest", "ProcedureRequest", "Procedure"}
 )
@@ -264,7 +264,7 @@ class Relevance:
 
     def use(self, kind: str, resource: Json, line: bytes) -> Use:
         """How far a resource of that type can matter; `line` is its JSON."""
-        if kind not in _FILTERED or b"\\" in line:  # an escaped character could hide a code or a word
+        if kind not in _FILTERED or b"\\u" in line:  # an escaped letter could hide a code or a word
             return Use.SURE
         for code in _CODE.findall(line):
             known = self._known.get(code)
@@ -281,7 +281,7 @@ class Relevance:
     def _is_known(self, code: bytes) -> bool:
         """Whether a code means something in any system that we know."""
         bare, terms = code.decode(errors="replace").strip(), self._terminology
-        known = any(terms.concept(each, bare) or terms.misuse(each, bare) for each in terms.titles)
+        known = "\\" in bare or any(terms.concept(each, bare) or terms.misuse(each, bare) for each in terms.titles)
         if len(self._known) < _MOST_REMEMBERED:
             self._known[code] = known
         return known

@@ -11,7 +11,7 @@ from cds_service.fhir_elements import Json
 from cds_service.knowledge import Knowledge
 from cds_service.worklist.buckets import Lines, Slices
 from cds_service.worklist.export import Entry, Tally, entries, portions
-from cds_service.worklist.patients import KEYS, Decider, Relevance, patients_of
+from cds_service.worklist.patients import KEYS, Decider, Relevance, Use, patients_of
 from tests.conftest import TODAY
 from tests.worklist.exports import lines_of, listed, mammogram, person, reshaped, rows, with_open_4b, write
 
@@ -116,6 +116,35 @@ def test_observations_reached_only_through_a_report_are_read(tmp_path: Path) -> 
     without = write(tmp_path / "without", [person("one"), report])
     listed(without, tmp_path / "out2")
     assert rows(tmp_path / "out") != rows(tmp_path / "out2")
+
+
+SCT = b'"coding":[{"system":"http://snomed.info/sct","code":"%s"}]'
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "use"),
+    [
+        ("Observation", b'"code":{"text":"Heart rate"}', Use.IF_LED_TO),
+        ("Observation", b'"text":{"div":"<div xmlns=\\"x\\">72</div>"},"code":{"text":"Heart rate"}', Use.IF_LED_TO),
+        ("Observation", b'"code":{%s}' % (SCT % b"397144001"), Use.SURE),
+        ("Observation", b'"code":{%s}' % (SCT % b" 397144001 "), Use.SURE),
+        ("Observation", b'"code":{%s}' % (SCT % b"39714400\\u0031"), Use.SURE),
+        ("Observation", b'"valueString":"Bi-Rads 4"', Use.SURE),
+        ("Condition", b'"code":{%s}' % (SCT % b"38341003"), Use.NONE),
+        ("Condition", b'"code":{%s}' % (SCT % b"254837009"), Use.SURE),
+        ("Procedure", b'"code":{"text":"Knee arthroscopy"}', Use.NONE),
+        ("Procedure", b'"code":{"text":"Core biopsy, left breast"}', Use.SURE),
+        ("ServiceRequest", b'"code":{"text":"Mammographie beidseits"}', Use.SURE),
+        ("DiagnosticReport", b'"code":{"text":"Blood count"},"result":[{"reference":"Observation/1"}]', Use.IF_LEADING),
+        ("DiagnosticReport", b'"code":{"text":"Report"},"conclusion":"BI-RADS 4"', Use.SURE),
+        ("Appointment", b'"status":"booked"', Use.SURE),
+    ],
+)
+def test_a_resource_is_left_out_only_where_it_cannot_matter(
+    knowledge: Knowledge, kind: str, inside: bytes, use: Use
+) -> None:
+    line = b'{"resourceType":"%s","id":"1",%s}' % (kind.encode(), inside)
+    assert Relevance(knowledge.terminology).use(kind, orjson.loads(line), line) is use
 
 
 def test_what_is_left_out_never_changes_a_row(small_export: Path, knowledge: Knowledge) -> None:
