@@ -28,6 +28,14 @@ test: $(VENV)/.dev ## Runs all tests that a machine without services can run
 fuzz: $(VENV)/.dev ## Throws a minute of random requests at a running service with a real PostgreSQL
 	@CDS_FUZZ_SECONDS=60 $(BIN)/python -m pytest -q -s tests/operating/test_fuzz.py
 
+.PHONY: test-spark
+test-spark: $(VENV)/.spark ## Runs the tests of the worklist on a local Spark cluster (installs 500 MB once; needs Java 17)
+	@$(BIN)/python -m pytest -q tests/worklist/test_spark.py
+
+.PHONY: bench-worklist
+bench-worklist: $(VENV)/.run ## Measures the worklist of 10,000 and 100,000 patients against parsing the same files
+	@$(BIN)/python bench/worklist.py
+
 .PHONY: check
 check: $(VENV)/.dev ## Checks style, types, import directions, dependencies, the knowledge folder, generated documents
 	@$(BIN)/ruff check .
@@ -60,6 +68,7 @@ fix: $(VENV)/.dev ## Formats the code and repairs what can be repaired
 lock: ## Writes the hash-locked requirements anew (needs uv on the PATH)
 	uv pip compile pyproject.toml --group build $(LOCK) -o requirements/run.txt
 	uv pip compile pyproject.toml --group build --group dev $(LOCK) -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra spark --constraint requirements/dev.txt $(LOCK) -o requirements/spark.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --upgrade
 
@@ -80,4 +89,9 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo "Installing the locked requirements of the tests (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.spark: requirements/spark.txt $(VENV)/.dev
+	@echo "Installing Spark (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/spark.txt
 	@touch $@

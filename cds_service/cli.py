@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve | migrate | demo | check-cards | check-clients | explain | read | evaluate`."""
+"""The command line; `cds-service --help` lists what it can do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -200,6 +201,68 @@ def read(report: IO[bytes]) -> None:
         show(report.read(), media_type(Path(getattr(report, "name", ""))), reader, console)
     except Unreadable as problem:
         raise click.ClickException(f"the document {problem}") from None
+
+
+@main.command()
+@click.argument("export", metavar="EXPORT_DIR", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The day to decide for; by default today.")
+@click.option("--protocol", help="The protocol to use instead of the one that is set.")
+@click.option(
+    "--memory", default=1500, show_default=True, type=click.IntRange(min=1), help="Megabytes to take at most."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes; by default one for each processor.")
+@click.option("--spark-master", metavar="URL", help="Decide on this Spark cluster instead (extra: spark).")
+def worklist(
+    export: Path,
+    out: Path,
+    today: datetime | None,
+    protocol: str | None,
+    memory: int,
+    workers: int | None,
+    spark_master: str | None,
+) -> None:
+    """List who has an open step, from a FHIR Bulk Data export (NDJSON files, gzip or not).
+
+    Writes worklist.parquet, worklist.csv, tasks.ndjson (FHIR R4), summary.json, summary.html and problems.csv.
+    A run that was stopped goes on from where it was.
+    """
+    from .worklist.export import WorklistError
+    from .worklist.job import MEGABYTE, Job
+    from .worklist.run import run
+
+    settings = _settings(protocol=protocol)
+    job = Job(
+        export=export.resolve(),
+        out=out.resolve(),
+        cards=settings.cards.resolve(),
+        protocol=settings.protocol,
+        today=datetime.now().astimezone().date() if today is None else today.date(),
+        memory=memory * MEGABYTE,
+        workers=workers or os.cpu_count() or 1,
+    )
+    try:
+        summary = run(job, console, spark_master)
+    except WorklistError as error:
+        raise click.ClickException(str(error)) from None
+    console.print(
+        f"{summary['patients']:,} patients, {summary['patients_listed']:,} on the list, "
+        f"{summary['patients_not_decided']:,} of them not decided; {summary['problem_lines']:,} lines with a problem"
+    )
+
+
+@main.command()
+@click.option("--patients", default=1000, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same population.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The day of the export; by default today.")
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes; by default one for each processor.")
+def synthesise(patients: int, seed: int, out: Path, today: datetime | None, workers: int | None) -> None:
+    """Invent a population: a FHIR Bulk Data export, and beside it what is truly open (truth.csv)."""
+    from .synthetic.population import write
+
+    day = datetime.now().astimezone().date() if today is None else today.date()
+    write(out, patients, seed, day, workers or os.cpu_count() or 1)
 
 
 @main.group()

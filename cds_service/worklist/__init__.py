@@ -1,0 +1,1 @@
+"""Who has an open step: the core of the service over a FHIR Bulk Data export of a whole population."""
