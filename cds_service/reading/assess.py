@@ -528,17 +528,17 @@ class _State:
 
     def _has_calcifications(self, decided: Sequence[Mention]) -> bool:
         """Whether the impression, or the statement that decided, speaks of calcifications without denying them."""
-        spans = [(s.body, s.end) for s in self.sections.all if s.kind in ("impression", "assessment", "final")]
+        names = {word for word in self.tokens.text.words if word.startswith(self.tokens.language.calcifications)}
+        if not names:
+            return False
+        spans = [(s.body, s.end) for s in self.sections.all if s.kind in _ASSESSING]
         spans = [*(each.statement for each in decided), *spans] if spans else [(0, len(self.tokens))]
         for span in spans:
             for begin, end in statements(self.tokens, *span):
-                place = next((i for i in range(begin, end) if self._names_calcifications(i)), None)
+                place = next((i for i in range(begin, end) if self.tokens.words[i] in names), None)
                 if place is not None and not self.tokens.has(ROLE["normal"], begin, place):
                     return True
         return False
-
-    def _names_calcifications(self, i: int) -> bool:
-        return self.tokens.words[i].startswith(self.tokens.language.calcifications)
 
 
 def _category(mention: Mention | None) -> Category | None:

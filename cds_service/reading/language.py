@@ -224,6 +224,8 @@ class Languages:
 
 def is_misspelt(word: str) -> bool:
     """Whether a word is BI-RADS with one or two letters wrong, doubled, missing or swapped."""
+    if word[:1] != "b":
+        return False
     if not 5 <= len(word) <= 8 or "r" not in word[1:5] or word in _NOT_BIRADS or len(_LETTERS & set(word)) < 4:
         return False
     return _distance(word, "birads") <= 2

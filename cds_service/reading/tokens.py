@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import reduce
 from itertools import accumulate
-from operator import sub
+from operator import or_, sub
 
 from ..core.vocabulary import Side
 from .language import (
@@ -127,13 +128,12 @@ class Tokens:
                     else:
                         self.roles[i] |= roles
                     break
-        if any(
-            word in ("bi", "irads") or (word[0] == "b" and is_misspelt(word))
-            for word in self.text.words - _BIRADS_WORDS
-        ):
-            for i, word in enumerate(words):
-                if word[0] == "b" and not self.roles[i] & BIRADS:
-                    self._find_misspelt(i, word)
+        candidates = {word for word in self.text.words - _BIRADS_WORDS if word == "bi" or is_misspelt(word)}
+        if "irads" in self.text.words:
+            candidates.add("b")
+        for i in [i for i, word in enumerate(words) if word in candidates] if candidates else ():
+            if not self.roles[i] & BIRADS:
+                self._find_misspelt(i, words[i])
         self.marked = [i for i, roles in enumerate(self.roles) if roles and i not in self.inner]
 
     def _find_misspelt(self, i: int, word: str) -> None:
@@ -249,7 +249,7 @@ class Tokens:
 
     def has(self, role: int, begin: int, end: int) -> bool:
         """Whether one of the tokens has a role."""
-        return any(roles & role for roles in self.roles[max(0, begin) : max(0, end)])
+        return bool(reduce(or_, self.roles[max(0, begin) : max(0, end)], 0) & role)
 
     def last(self, role: int, begin: int, end: int) -> int | None:
         """The last token with a role."""
@@ -326,7 +326,8 @@ def _punctuated(text: Text, language: Language) -> str | None:
     """The text with the punctuation that was dictated as words; None where there is not enough of it to tell a
     dictation."""
     flat = text.flat
-    if text.words.isdisjoint(language.spoken):
+    spoken = text.words & language.spoken.keys()
+    if not spoken or sum(map(flat.count, spoken)) < 2:
         return None
     words = [(match.group(), match.start(), match.end()) for match in _WORD.finditer(flat)]
     found = []
