@@ -21,6 +21,7 @@ from .synthetic import charts
 from .terminal import show_card
 
 PATIENCE_SECONDS = 30
+LOG = "service.log"
 
 
 def run_demo(console: Console, port: int, keep: bool) -> int:
@@ -32,14 +33,17 @@ def run_demo(console: Console, port: int, keep: bool) -> int:
         service = _start(port, Path(state))
         try:
             if not _is_up(base, service):
+                console.print((Path(state) / LOG).read_text(), markup=False)
                 console.print("The service did not start; its own words stand above.", style="red")
                 return 1
             _show(base, console)
             if keep:
+                _explore(base, console)
                 console.print(f"\nThe service runs at [bold]{base}[/bold] until you press Ctrl-C.")
                 service.wait()
             else:
-                console.print("\n[bold]make serve[/bold] keeps it running at http://127.0.0.1:8080.")
+                _explore("http://127.0.0.1:8080", console)
+                console.print("\n[bold]make serve[/bold] keeps the service running at that address.")
         except KeyboardInterrupt:
             console.print("Stopped.")
         finally:
@@ -69,17 +73,21 @@ def _show(base: str, console: Console) -> None:
     console.print(Rule(f"POST {base}/cds-services/breast-imaging-order-select: {len(cards)} card"))
     for card in cards:
         show_card(card, console)
+
+
+def _explore(base: str, console: Console) -> None:
     console.print(Rule("Explore"))
+    console.print(f"An EHR simulator:      {base}/playground")
     console.print(f"Discovery, for an EHR: {base}/cds-services")
-    console.print(f"Pages, for people:     {base}/")
-    console.print("Why, step by step:     cds-service explain REQUEST.json")
+    console.print("Why, step by step:     .venv/bin/cds-service explain REQUEST.json")
 
 
 def _start(port: int, state: Path) -> subprocess.Popen[bytes]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     environ[VARIABLES["database_url"]] = f"sqlite:///{state / 'demo.sqlite'}"
     command = [sys.executable, "-m", "cds_service", "serve", "--development", "--workers", "1", "--port", str(port)]
-    return subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
+    with (state / LOG).open("wb") as log:
+        return subprocess.Popen(command, env=environ, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _is_up(base: str, service: subprocess.Popen[bytes]) -> bool:
