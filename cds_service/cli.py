@@ -137,10 +137,9 @@ def serve(host: str, port: int, workers: int, development: bool) -> None:
         )
     except ClientsError as error:
         raise click.ClickException("the clients cannot be used:\n  " + "\n  ".join(error.problems)) from None
-    console.print(f"Trusted clients: {len(trusted)}" if settings.is_authenticated else "Callers are not authenticated")
-    _introduce(trusted.values())
+    who = f"trusted clients: {len(trusted)}" if settings.is_authenticated else "callers are not authenticated"
     try:
-        run(settings, host, port, workers)
+        run(settings, host, port, workers, told=[who, *(client.introduction() for client in trusted.values())])
     except BadDatabaseUrl as problem:
         raise click.ClickException(f"{VARIABLES['database_url']}: {problem}") from None
 

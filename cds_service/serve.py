@@ -6,6 +6,7 @@ import logging
 import logging.config
 import os
 import tempfile
+from collections.abc import Sequence
 
 from . import logs
 from .settings import VARIABLES, Settings
@@ -18,8 +19,9 @@ LAST_SECONDS = 30
 _log = logging.getLogger("cds_service")
 
 
-def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serves until a signal stops it, then lets calls in flight finish. A worker that dies is replaced.
+def serve(settings: Settings, host: str, port: int, workers: int, told: Sequence[str] = ()) -> None:
+    """Serves until a signal stops it, then lets calls in flight finish. A worker that dies is replaced. What is `told`
+    is logged first.
 
     Raises `BadDatabaseUrl`.
     """
@@ -27,6 +29,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     from granian.constants import Interfaces
 
     logging.config.dictConfig(logs.config())
+    for line in told:
+        _log.info("%s", line)
     os.environ[VARIABLES["public_url"]] = settings.public_url
     if settings.development:
         os.environ[VARIABLES["development"]] = "true"

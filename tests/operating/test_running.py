@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_loses_no_acknowledged_feedback_and_is_replaced(
             os.kill(victim, signal.SIGKILL)
             until(lambda victim=victim: victim not in service.workers(), "the worker to be gone")
             until(lambda started=started: service.started() == started, "the worker to be replaced")
-            assert service.metric("cds_feedback_total") >= before
+            until(lambda before=before: service.metric("cds_feedback_total") >= before, "the figures of all workers")
         load.go_on_for(20)
     assert load.acknowledged <= cards_with_feedback(database_url)
     assert set(load.statuses["call"]) == {200}

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,12 +56,12 @@ def connected(url: str) -> Iterator[sa.Connection]:
 
 
 @pytest.fixture
-def open_store() -> Iterator[Callable[..., Store]]:
-    """Opens stores that are closed after the test."""
+def open_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
+    """Opens stores that are closed after the test, each test with a spool of its own."""
     opened: list[Store] = []
 
     def opens(url: str, **options: Any) -> Store:
-        opened.append(Store(url, **options))
+        opened.append(Store(url, **{"spool": tmp_path / "spool"} | options))
         return opened[-1]
 
     yield opens
