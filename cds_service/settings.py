@@ -60,6 +60,8 @@ class Settings:
     """Discovery is answered to everybody. It holds nothing but what the documentation says."""
     pages: bool = True
     """Whether the pages for people are served."""
+    traces_endpoint: str = ""
+    """OTLP address (http/protobuf) to which a trace of each call is sent. Without it there are none."""
     fhir_servers: tuple[str, ...] = ()
     """Base addresses of the FHIR servers from which missing data is fetched; https, in development also http on
     loopback."""
@@ -174,6 +176,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "development_client": str,
     "open_discovery": _flag,
     "pages": _flag,
+    "traces_endpoint": _url,
     "fhir_servers": _urls,
     "fhir_open": _flag,
     "fhir_budget_seconds": _seconds,

@@ -17,7 +17,7 @@ from ..fhir_client import FhirAccess, FhirClient
 from ..pipeline import WORLD, Options, ServiceDesk, World
 from ..settings import Settings
 from ..store import Store, StoreDown
-from . import api, errors, health, limits, metrics, observed, pages
+from . import api, errors, health, limits, metrics, observed, pages, traces
 from .callers import Callers
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     callers = Callers(settings, knowledge, options, first_use or store.first_use)
     errors.register(app)
     observed.register(app, knowledge.offering.services)
+    traces.register(app, settings.traces_endpoint)
     limits.register(app, settings)
     app.register_blueprint(api.blueprint(desk, store, callers, settings, world))
     app.register_blueprint(health.blueprint(knowledge, store, needs_store=settings.is_authenticated))
