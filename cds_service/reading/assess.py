@@ -88,12 +88,12 @@ def _usable(found: Sequence[Mention]) -> list[Mention]:
     """The mentions that can decide: current ones; those of another day where the same breast has no current one; what
     a first reader said where nobody said more."""
     usable = [each for each in found if each.status in (Status.CURRENT, Status.OPEN)]
-    if any(each.section.kind != "preliminary" and each.category is not None for each in usable):
-        usable = [each for each in usable if each.section.kind != "preliminary"]
+    if any(not each.is_preliminary and each.category is not None for each in usable):
+        usable = [each for each in usable if not each.is_preliminary]
     covered = {side for each in usable if each.category is not None for side in each.side.breasts or (Side.UNSTATED,)}
     told = {each.statement for each in found if each.status is Status.HISTORY}
     for each in found:
-        if each.status is Status.DATED and each.section.kind != "preliminary" and each.statement not in told:
+        if each.status is Status.DATED and not each.is_preliminary and each.statement not in told:
             sides = set(each.side.breasts or (Side.UNSTATED,))
             if not covered or not (Side.UNSTATED in sides | covered or sides & covered):
                 usable.append(replace(each, status=Status.CURRENT))
@@ -123,7 +123,7 @@ _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "pr
 def _tier(each: Mention) -> int:
     """How much a mention counts: what combines readings, then impression, assessment, tables and whatever stands like
     the field of a form, then running text."""
-    if each.section.kind == "preliminary":
+    if each.is_preliminary:
         return 1
     if (each.is_combined or (each.is_overall and each.is_tabulated)) and not _is_of_whole(each):
         return _COMBINED
@@ -279,6 +279,9 @@ class _State:
         modalities = {each.modality for each in top}
         if 0 not in modalities and best < _COMBINED:  # one modality does not outrank another
             top = [each for each in mine if each in top or each.modality not in (0, *modalities)]
+        lesions = {each.lesion for each in top}
+        if "" not in lesions and best < _COMBINED:  # nor one lesion another
+            top = [each for each in mine if each in top or each.lesion not in ("", *lesions)]
         stated = [each for each in top if each.category is not None]
         opened = [each for each in top if each.category is None and each.is_range]
         if not stated:
@@ -581,7 +584,7 @@ def _outranked(mine: Sequence[Mention], stated: Sequence[Mention]) -> list[Menti
         each
         for each in mine
         if each not in stated
-        and each.section.kind != "preliminary"
+        and not each.is_preliminary
         and each.category is not None
         and each.category.severity > worst
         and not each.modality

@@ -44,7 +44,7 @@ _BIRADS = (
     "birads", "birad", "bi-rads", "bi-rad", "bi rads", "bi rad", "bi_rads", "bi.rads", "bi:rads", "b-rads", "bi--rads",
     "bi - rads", "bi-rad's", "bi rad's", "bl-rads", "blrads", "b1-rads", "b1rads", "bi/rads", "buy rads", "by rads",
     "bye rads", "bi reds", "bi-reds", "brads", "b rads", "bi-rds", "bi rats", "buyrads", "byrads",
-    "by-rads", "buy-rads", "bye-rads", "bi-radds",
+    "by-rads", "buy-rads", "bye-rads", "birad's", "birads'", "bi-radds",
 )  # fmt: skip
 
 

@@ -63,6 +63,11 @@ class Mention:
     """It stands in running text behind a finding that is not numbered."""
 
     @property
+    def is_preliminary(self) -> bool:
+        """Whether it is what was said at first, before other images or another reader."""
+        return self.section.kind == "preliminary" and not self.is_combined
+
+    @property
     def is_range(self) -> bool:
         """Whether it names both ends of a range."""
         return self.category is None and self.steps != (0, 0)
@@ -217,7 +222,8 @@ class _Finder:
             if word == "\n":
                 newlines += 1
                 is_label = newlines == 2 and words[i - 1] == "\n" and words[i - 2] == ":"
-                if (newlines > 1 and not is_label) or (anchor.is_bare and i > anchor.last):
+                is_blank = words[i - 1] == "\n" and not is_label
+                if is_blank or newlines > 3 or (anchor.is_bare and i > anchor.last):
                     break
                 i += 1
                 continue
@@ -252,7 +258,8 @@ class _Finder:
             if roles[i] & ROLE["density"]:
                 return [], i + 1, False
             if word in _OPENING or roles[i] & CONNECTOR or i in tokens.inner or roles[i] & MODALITY or word == "(":
-                if word == "." and i > anchor.last and i + 1 < len(words) and words[i + 1] == "\n":
+                ends_line = word == "." and i > anchor.last and i + 1 < len(words) and words[i + 1] == "\n"
+                if ends_line and i not in tokens.inner:
                     break
                 if anchor.is_misspelt and not (word in _OPENING or roles[i] & ROLE["category_words"]):
                     break
@@ -393,9 +400,23 @@ class _Finder:
             return True
         if i < len(words) and words[i - 1 : i] == ["["] and "]" in words[i : i + 8]:
             return not any(word.isdigit() for word in words[i : i + 8])  # a field that nobody filled in
+        if anchor.is_birads and self._is_empty_field(i):
+            return True
         if all(words[j] in ".\n:-" for j in range(i, len(words))):
             return not anchor.is_misspelt  # the report ends where the category should stand
         return self._is_cut_off(anchor)
+
+    def _is_empty_field(self, i: int) -> bool:
+        """Whether nothing stands behind the colon of a field, and the next line is another heading."""
+        words = self.tokens.words
+        while i > 0 and words[i - 1] == "\n":
+            i -= 1
+        if i == 0 or words[i - 1] != ":":
+            return False
+        while i < len(words) and words[i] == "\n":
+            i += 1
+        section = self.sections.at(i) if i < len(words) else None
+        return section is not None and section.start == i and section.body > i
 
     def _is_cut_off(self, anchor: _Anchor) -> bool:
         """Whether the report ends in the middle of the word behind BI-RADS."""
@@ -658,7 +679,7 @@ class _Finder:
             is_sure=value.is_sure,
             is_overall=tokens.has(ROLE["overall"], around, value.first)
             or tokens.has(ROLE["overall"], begin, min(begin + 2, first)),
-            is_combined=tokens.has(ROLE["combined"], near, value.first)
+            is_combined=tokens.has(ROLE["combined"], max(begin, first - REACH), value.first)
             or tokens.has(ROLE["combined"], section.start, section.body)
             or self._is_of_several(first, value),
             steps=_steps(value),
