@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..core.vocabulary import Category, Side
+from ..core.vocabulary import Category, Group, Side
 from .language import ACR, BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
 from .mentions import MOST, Mention, Status, mentions, worded
 from .sections import Section, Sections
@@ -575,10 +575,13 @@ def _agreed(stated: Sequence[Mention]) -> Mention | None:
 
 
 def _outranked(mine: Sequence[Mention], stated: Sequence[Mention]) -> list[Mention]:
-    """What running text calls more suspicious than the assessment does, without saying of which modality: a careful
-    reader would ask which of the two holds."""
+    """What running text calls more suspicious than the assessment does: a 4 or 5 beside a 1, 2 or 3, or a higher one
+    that names no modality or lesion of its own. A careful reader would ask which of the two holds."""
     worst = max(each.category.severity for each in stated if each.category)
-    if worst < Category.LOW_SUSPICION.severity:
+    if any(each.section.kind == "final" or each.is_combined or each.section.addendum for each in stated):
+        return []  # it says itself that it settles what was said before
+    is_mild = worst < Category.KNOWN_MALIGNANCY.severity
+    if not is_mild and worst < Category.LOW_SUSPICION.severity:
         return []
     return [
         each
@@ -587,8 +590,7 @@ def _outranked(mine: Sequence[Mention], stated: Sequence[Mention]) -> list[Menti
         and not each.is_preliminary
         and each.category is not None
         and each.category.severity > worst
-        and not each.modality
-        and not each.lesion
+        and (each.category.group is Group.SUSPICIOUS if is_mild else not (each.modality or each.lesion))
     ]
 
 
