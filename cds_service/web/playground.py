@@ -294,10 +294,12 @@ class Playground:
 
     def _visited(self, name: str) -> charts.Chart:
         """The chart that a call of the page is about."""
-        visit = request.args.get("visit", "") if self._ehr else ""
-        if self._ehr and not request.is_json:  # which the script of another site could not send
+        if not self._ehr:
+            return self._chart(name)
+        if not request.is_json:  # which a form of another site cannot send
             raise WrongMediaType
-        if self._ehr and not _VISIT.fullmatch(visit):
+        visit = request.args.get("visit", "")
+        if not _VISIT.fullmatch(visit):
             raise BadRequest("visit: has to be the one that the page was given.")
         return self._chart(name, visit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
+from cds_service.settings import Settings, SettingsError
 from tests.browser.conftest import Opener
 from tests.browser.service import serving
 from tests.browser.test_playground import topics, wait_for_answer
@@ -127,3 +129,38 @@ def test_a_server_that_cannot_be_reached_is_named_on_the_page(opened: Opener, br
         expect(page.locator("#desk")).not_to_have_attribute("aria-busy", "true")
         expect(page.locator("#status")).to_have_text("The FHIR server of the playground cannot be reached.")
         expect(page.locator("#cards article, #cards .quiet")).to_have_count(0)
+
+
+def test_a_server_that_fails_later_leaves_no_old_answer_on_the_page(
+    opened: Opener, browser: Browser, state: Path
+) -> None:
+    (state / "fhir").mkdir()
+    with ExitStack() as service:
+        with fhir_server(state / "fhir") as root:
+            settings = {"CDS_PLAYGROUND_FHIR_SERVER": f"{root}/fhir", "CDS_FHIR_BUDGET_SECONDS": str(PATIENCE_SECONDS)}
+            address = service.enter_context(serving(state, **settings))
+            page = opened("/playground/12-all-quiet", at=address, may_be_refused=True)
+            expect(page.get_by_text("There is nothing to do")).to_be_visible()
+        page.get_by_role("button", name="Open the chart again").click()
+        expect(page.locator("#status")).to_contain_text("reports: the FHIR server cannot be reached.")
+        expect(page.locator("#cards")).to_be_empty()
+
+
+@pytest.mark.parametrize(
+    ("server", "development", "is_taken"),
+    [
+        ("https://fhir.example.org/r4", "false", True),
+        ("http://127.0.0.1:8090/fhir", "true", True),
+        ("http://127.0.0.1:8090/fhir", "false", False),
+        ("http://fhir.example.org/r4", "true", False),
+        ("https://user@fhir.example.org/r4", "true", False),
+        ("https://fhir.example.org/r4?tenant=1", "true", False),
+    ],
+)
+def test_the_server_has_to_be_named_by_a_safe_base_address(server: str, development: str, is_taken: bool) -> None:
+    environ = {"CDS_PLAYGROUND_FHIR_SERVER": server, "CDS_DEVELOPMENT": development}
+    if is_taken:
+        assert Settings.from_environ(environ).playground_fhir_server == server
+    else:
+        with pytest.raises(SettingsError, match="CDS_PLAYGROUND_FHIR_SERVER: has to be a base address with https"):
+            Settings.from_environ(environ)

@@ -29,7 +29,6 @@ async function guarded(work) {
 
 const reference = (order) => `${order.resourceType}/${order.id}`;
 const asked = (selections = []) => ({ orders: chart.orders, drafts: chart.drafts, selections });
-
 const newId = () => ["draft", ...(visit ? [visit] : []), ++chart.made].join("-");
 
 async function record(orders, without = []) {
@@ -42,6 +41,7 @@ async function record(orders, without = []) {
 }
 
 async function fire(hook, selections) {
+  part("cards").replaceChildren();  // should no answer come, an old one must not be taken for it
   if (!isOpen) await call("/visit", {});
   isOpen = true;
   const told = await call(`/hooks/${hook}`, asked(selections));
