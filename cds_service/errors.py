@@ -90,6 +90,11 @@ class InvalidAnswer(ServiceError):
     public = "The service could not build a valid answer."
 
 
+class NotPutOnServer(ServiceError):
+    number, status, code = "BIC-502", 502, "transient"
+    public = "The FHIR server of the playground did not take the invented patient."
+
+
 class Busy(ServiceError):
     number, status, code = "BIC-503", 503, "transient"
     public = "The service is busy. Please try again shortly."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .clients import DEFAULT_FOLDER as CLIENTS_FOLDER
+from .fhir_client import FhirAccess
 from .knowledge import DEFAULT_FOLDER
 
 DEFAULT_STATE = Path("var")
@@ -71,6 +72,9 @@ class Settings:
     """How long a call may wait for a FHIR server altogether."""
     fhir_ca_file: Path | None = None
     """Certificates (PEM) that FHIR servers are verified with, in place of the public ones."""
+    playground_fhir_server: str = ""
+    """Base address of an open FHIR server that holds the patients of the playground, which are otherwise kept in the
+    page; https, in development also http on loopback."""
     insights_password_hash: str = ""
     """Opens the insights page to those who know the password (`cds-service hash-password`). Without it they are off."""
     session_secret: str = ""
@@ -100,6 +104,12 @@ class Settings:
                 problems.append(f"{variable}: {problem}")
         unknown = sorted(name for name in environ if name.startswith("CDS_") and name not in VARIABLES.values())
         problems += [f"{name}: there is no such setting" for name in unknown]
+        server = values.get("playground_fhir_server")
+        if server and not FhirAccess(servers=(server,), allow_http=values.get("development", False)).base(server):
+            problems.append(
+                f"{VARIABLES['playground_fhir_server']}: has to be a base address with https, or in development with "
+                "http on loopback"
+            )
         if values.get("insights_password_hash") and not values.get("session_secret"):
             problems.append(f"{VARIABLES['session_secret']}: is needed where there is a password for insights")
         if problems:
@@ -181,6 +191,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "fhir_open": _flag,
     "fhir_budget_seconds": _seconds,
     "fhir_ca_file": _file,
+    "playground_fhir_server": _url,
     "insights_password_hash": _password_hash,
     "session_secret": _secret,
 }

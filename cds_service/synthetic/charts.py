@@ -66,10 +66,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in PATIENTS.glob("*.yaml"))
 
 
-def chart(name: str, today: date) -> Chart:
-    """The chart of one patient as it stands on `today`."""
+def chart(name: str, today: date, visit: str = "") -> Chart:
+    """The chart of one patient as it stands on `today`. A visit, in letters and digits, gives all resources ids of its
+    own, so that a FHIR server can hold many."""
     raw = _shorthand(name)
-    subject = f"sim-{name.partition('-')[2] or name}"
+    subject = "-".join(["sim", name.partition("-")[2] or name, *([visit] if visit else [])])
     who = raw["patient"]
     found: list[Json] = [
         fhir.patient(

@@ -1,15 +1,18 @@
 """The playground: an EHR with invented patients in the browser, and the service that answers it, in one process.
 
-The chart of a session lives in the page. Nothing that is sent here is kept, and only synthetic data belongs here.
+The chart of a session lives in the page. Nothing that is sent here is kept, and only synthetic data belongs here. Where
+the operator has named a FHIR server, each visit puts its patient there, and the service fetches the record from it.
 """
 
 from __future__ import annotations
 
 import base64
+import re
+import secrets
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -19,14 +22,17 @@ from markupsafe import Markup
 
 from .. import hooks
 from ..core.vocabulary import Side
-from ..errors import BadRequest, ServiceError
-from ..fhir_elements import Json, objects, text
+from ..errors import BadRequest, ServiceError, WrongMediaType
+from ..fhir_client import FhirAccess
+from ..fhir_elements import Json, objects, reference, text
+from ..fhir_elements import name as name_of
 from ..pipeline import Answer, Options, ServiceDesk, World
 from ..reading.reader import ReportReader
 from ..reading.text import Text
 from ..settings import Settings
 from ..store import Store
 from ..synthetic import charts, orderables
+from ..synthetic.ehr import Ehr
 from ..wire import dumped, json_object
 from . import explained, observed, timeline
 from .attempts import Attempts
@@ -40,6 +46,7 @@ CALLS_A_MINUTE = 240
 CLIENT = "playground"
 """What the records of the playground are kept under in trial mode; otherwise none are kept."""
 PATIENT_VIEW = "patient-view"
+_VISIT = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,11 @@ class Playground:
 
     def __init__(self, desk: ServiceDesk, store: Store, options: Options, settings: Settings, world: World) -> None:
         self._desk, self._store, self._options, self._settings, self._world = desk, store, options, settings, world
+        self._ehr: Ehr | None = None
+        if server := settings.playground_fhir_server:
+            self._ehr = Ehr(base=server, seconds=settings.fhir_budget_seconds, ca_file=settings.fhir_ca_file)
+            access = FhirAccess(servers=(server,), allow_http=settings.development, is_open=True)
+            self._options = replace(options, fhir=access)
         self._attempts = Attempts(CALLS_A_MINUTE, 60)
         self._reader = ReportReader(desk.knowledge.languages)
         self._service_of = {service.hook: service.id for service in desk.knowledge.offering.services.values()}
@@ -100,6 +112,9 @@ class Playground:
         routes.post("/playground/<name>/order")(self.order)
         routes.post("/playground/<name>/timeline")(self.timeline)
         routes.post("/playground/<name>/hooks/<hook>")(self.fire)
+        if self._ehr:
+            routes.post("/playground/<name>/visit")(self.begin_visit)
+            routes.post("/playground/<name>/record")(self.record)
 
     def _rendered(self, words: str) -> Markup:
         return Markup(self._markdown.render(words))  # noqa: S704 (rendered with HTML, links and images switched off)
@@ -117,13 +132,16 @@ class Playground:
         return render_template("gallery.html", patients=found)
 
     def patient(self, name: str) -> str:
-        """One patient's chart."""
-        chart = self._chart(name)
+        """One patient's chart, with a visit of its own where there is a FHIR server."""
+        visit = secrets.token_hex(4) if self._ehr else ""
+        chart = self._chart(name, visit)
         answer = self._opened(chart.resources)
         catalogue = self._desk.knowledge.catalogue
         return render_template(
             "chart.html",
             chart=chart,
+            visit=visit,
+            server=self._settings.playground_fhir_server,
             names=charts.names(),
             timeline=timeline.drawn(answer, catalogue),
             reports=self._reports(answer, chart.resources),
@@ -181,7 +199,7 @@ class Playground:
         """The draft that an EHR makes of a picked order."""
         self._limit()
         asked = json_object(request.get_data(cache=False))
-        chart = self._chart(name)
+        chart = self._visited(name)
         try:
             side = Side(asked.get("side", Side.UNSTATED))
             draft = orderables.draft(
@@ -200,27 +218,50 @@ class Playground:
         """The timeline with the orders of the session."""
         self._limit()
         session = _Session.of(request.get_data(cache=False))
-        return _json({"timeline": self._picture(self._chart(name), session)})
+        return _json({"timeline": self._picture(self._visited(name), session)})
+
+    def begin_visit(self, name: str) -> Response:
+        """Puts the patient of a visit on the FHIR server. Raises `NotPutOnServer`."""
+        self._limit()
+        self._on_server(self._visited(name).resources)
+        return _json({})
+
+    def record(self, name: str) -> Response:
+        """Puts orders of a visit on the FHIR server, and takes others away. Raises `NotPutOnServer`."""
+        self._limit()
+        patient, content = self._visited(name).patient, json_object(request.get_data(cache=False))
+        orders, gone = objects(content.get("orders")), content.get("gone", [])
+        own = re.compile(rf"(ServiceRequest|MedicationRequest)/draft-{request.args['visit']}-\d{{1,6}}")
+        if not isinstance(gone, list) or len(orders) + len(gone) > MOST_ORDERS:
+            raise BadRequest(f"orders, gone: have to be lists of at most {MOST_ORDERS} together.")
+        if not all(own.fullmatch(text(each)) for each in [*map(name_of, orders), *gone]):
+            raise BadRequest("orders, gone: have to be orders that were made in this visit.")
+        if any(reference(each.get("subject")) != name_of(patient) for each in orders):
+            raise BadRequest("orders: have to be for the patient of this visit.")
+        self._on_server(orders, gone)
+        return _json({})
 
     def fire(self, name: str, hook: str) -> Response:
         """Fires a hook as the EHR would: the cards as a clinician sees them, and the exact request and answer."""
         self._limit()
-        chart = self._chart(name)
+        chart = self._visited(name)
         session = _Session.of(request.get_data(cache=False))
         if hook not in self._service_of:
             abort(404)
         service = self._service_of[hook]
         is_about_orders = hooks.load(hook).is_about_orders
         on_record = [*chart.resources, *session.orders, *(() if is_about_orders else session.drafts)]
-        asked = orjson.dumps(
-            charts.hook_request(
-                on_record,
-                hook,
-                hook_instance=str(uuid.uuid4()),
-                drafts=session.drafts,
-                selections=session.selections,
-            )
+        content = charts.hook_request(
+            on_record,
+            hook,
+            hook_instance=str(uuid.uuid4()),
+            drafts=session.drafts,
+            selections=session.selections,
         )
+        if self._ehr:
+            del content["prefetch"]
+            content["fhirServer"] = self._ehr.base
+        asked = orjson.dumps(content)
         begun = time.perf_counter()
         answer = self._desk.answer(service, self._desk.request(service, asked), self._options, self._world)
         body = dumped(answer.cards)
@@ -246,10 +287,25 @@ class Playground:
         request.max_content_length = request.max_form_memory_size = MOST_BYTES
         self._attempts.count(request.remote_addr)
 
-    def _chart(self, name: str) -> charts.Chart:
+    def _chart(self, name: str, visit: str = "") -> charts.Chart:
         if name not in charts.names():
             abort(404)
-        return charts.chart(name, self._world.today())
+        return charts.chart(name, self._world.today(), visit)
+
+    def _visited(self, name: str) -> charts.Chart:
+        """The chart that a call of the page is about."""
+        if not self._ehr:
+            return self._chart(name)
+        if not request.is_json:  # which a form of another site cannot send
+            raise WrongMediaType
+        visit = request.args.get("visit", "")
+        if not _VISIT.fullmatch(visit):
+            raise BadRequest("visit: has to be the one that the page was given.")
+        return self._chart(name, visit)
+
+    def _on_server(self, resources: Sequence[Json], gone: Sequence[str] = ()) -> None:
+        if self._ehr:
+            self._ehr.put(resources, gone)
 
     def _opened(self, resources: Sequence[Json]) -> Answer:
         """The answer as the chart is opened."""

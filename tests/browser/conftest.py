@@ -49,7 +49,8 @@ def opened(browser: Browser, base: str) -> Iterator[Opener]:
         path: str, *, at: str = base, expect: int = 200, may_be_refused: bool = False, **settings: object
     ) -> Page:
         def is_wrong(message: ConsoleMessage) -> bool:
-            is_refusal = message.text.startswith("Failed to load resource: the server responded with a status of 4")
+            failed = "Failed to load resource: the server responded with a status of "
+            is_refusal = message.text.startswith((f"{failed}4", f"{failed}502"))
             return message.type == "error" and not (is_refusal and (may_be_refused or expect != 200))
 
         context = browser.new_context(**{"viewport": {"width": 1366, "height": 900}, **settings})  # type: ignore[arg-type]

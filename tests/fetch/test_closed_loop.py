@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import socket
-import subprocess
-import sys
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -25,12 +19,13 @@ from cds_service.synthetic import charts
 from cds_service.synthetic import resources as fhir
 from cds_service.web import create_app
 from tests.conftest import PUBLIC_URL, TODAY
+from tests.sekmet import fhir_server
+from tests.services import PATIENCE_SECONDS
 from tests.spec.hook_requests import INSTANCE, Json, advice, url, without
 
 pytestmark = pytest.mark.slow
 
 SECRET = "secret-of-the-tests"
-PATIENCE_SECONDS = 60
 _idents = (f"case-{number}" for number in itertools.count(1))
 
 
@@ -82,43 +77,12 @@ class Ehr:
 
 @pytest.fixture(scope="module")
 def ehr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ehr]:
-    folder = tmp_path_factory.mktemp("ehr")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Ehr(f"http://127.0.0.1:{port}")
     client = {"client_id": "cds", "client_secret": SECRET, "scopes": "system/*.cruds"}
-    set_up = {
-        "base_url": server.base,
-        "host": "127.0.0.1",
-        "port": port,
-        "data_dir": str(folder),
-        "simulator": {"enabled": False},
-        "server_auth": {"types": ["smart"], "smart_clients": [client]},
-    }
-    (folder / "settings.yaml").write_text(yaml.safe_dump(set_up))
-    command = [Path(sys.executable).parent / "sekmet", "serve", "--config", folder / "settings.yaml"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    try:
-        _wait_for(server, process, folder / "log")
+    with fhir_server(tmp_path_factory.mktemp("ehr"), types=["smart"], smart_clients=[client]) as root:
+        server = Ehr(root)
         for name in charts.names():
             server.put(charts.chart(name, TODAY).resources)
         yield server
-    finally:
-        process.terminate()
-        process.wait(timeout=PATIENCE_SECONDS)
-
-
-def _wait_for(server: Ehr, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if requests.get(f"{server.base}/metadata", timeout=1).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.1)
-    pytest.fail(f"the FHIR server did not start:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,17 @@
-// The EHR of the playground. The chart of the session lives here, in the page, and is gone with it.
+// The EHR of the playground. The chart of the session lives here, in the page, and is gone with it. Where the playground has
+// a FHIR server, there is a visit, and what was accepted or signed is on that server too.
 const desk = document.getElementById("desk");
 const base = desk.dataset.base;
 const part = (id) => document.getElementById(id);
+const visit = desk.dataset.visit;
 const chart = { orders: [], drafts: [], made: 0 };
+const onServer = new Set();
+let isOpen = !visit;
 let shown = { cards: [], service: "", hook: "" };
 
 async function call(path, content) {
-  const answer = await fetch(path.startsWith("/") && path.includes("cds-services") ? path : base + path, {
+  const own = base + path + (visit ? `?visit=${visit}` : "");
+  const answer = await fetch(path.startsWith("/") && path.includes("cds-services") ? path : own, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content),
   });
   const told = await answer.json().catch(() => ({}));
@@ -24,8 +29,21 @@ async function guarded(work) {
 
 const reference = (order) => `${order.resourceType}/${order.id}`;
 const asked = (selections = []) => ({ orders: chart.orders, drafts: chart.drafts, selections });
+const newId = () => ["draft", ...(visit ? [visit] : []), ++chart.made].join("-");
+
+async function record(orders, without = []) {
+  const written = orders.map(reference);
+  const gone = without.map(reference).filter((each) => onServer.has(each) && !written.includes(each));
+  if (!visit || orders.length + gone.length === 0) return;
+  await call("/record", { orders, gone });
+  written.forEach((each) => onServer.add(each));
+  gone.forEach((each) => onServer.delete(each));
+}
 
 async function fire(hook, selections) {
+  part("cards").replaceChildren();  // should no answer come, an old one must not be taken for it
+  if (!isOpen) await call("/visit", {});
+  isOpen = true;
   const told = await call(`/hooks/${hook}`, asked(selections));
   shown = { cards: told.cards, service: told.service, hook };
   part("cards").innerHTML = told.html;
@@ -59,6 +77,7 @@ function list() {
     remove.textContent = "Remove";
     remove.setAttribute("aria-label", `Remove ${words(order)}`);
     remove.addEventListener("click", () => guarded(async () => {
+      await record([], [order]);
       chart.drafts = chart.drafts.filter((each) => each !== order);
       await redraw();
       part("order").focus();
@@ -74,15 +93,15 @@ async function redraw() {
   part("timeline").innerHTML = (await call("/timeline", asked())).timeline;
 }
 
-function carryOut(action) {
+function carriedOut(drafts, action) {
   if (action.type === "delete") {
     const gone = [].concat(action.resourceId || []);
-    chart.drafts = chart.drafts.filter((each) => !gone.includes(reference(each)));
-  } else if (action.type === "update") {
-    chart.drafts = chart.drafts.map((each) => (reference(each) === reference(action.resource) ? action.resource : each));
-  } else {
-    chart.drafts.push({ ...action.resource, id: `draft-${++chart.made}` });
+    return drafts.filter((each) => !gone.includes(reference(each)));
   }
+  if (action.type === "update") {
+    return drafts.map((each) => (reference(each) === reference(action.resource) ? action.resource : each));
+  }
+  return [...drafts, { ...action.resource, id: newId() }];
 }
 
 async function feedBack(entry) {
@@ -115,7 +134,9 @@ part("cards").addEventListener("click", (event) => {
   const card = shown.cards.find((each) => each.uuid === article.dataset.card);
   const suggestion = card.suggestions.find((each) => each.uuid === button.dataset.suggestion);
   guarded(async () => {
-    suggestion.actions.forEach(carryOut);
+    const drafts = suggestion.actions.reduce(carriedOut, chart.drafts);
+    await record(drafts.filter((each) => !chart.drafts.includes(each)), chart.drafts.filter((each) => !drafts.includes(each)));
+    chart.drafts = drafts;
     settle(article, `Accepted: ${suggestion.label}`);
     say("The suggestion was carried out. The orders wait for a signature.");
     await redraw();
@@ -143,7 +164,7 @@ part("cards").addEventListener("submit", (event) => {
 part("picker").addEventListener("submit", (event) => {
   event.preventDefault();
   guarded(async () => {
-    const { draft } = await call("/order", { order: part("order").value, side: part("side").value, ident: `draft-${++chart.made}` });
+    const { draft } = await call("/order", { order: part("order").value, side: part("side").value, ident: newId() });
     chart.drafts.push(draft);
     list();
     await fire("order-select", [reference(draft)]);
@@ -162,6 +183,7 @@ part("sign").addEventListener("click", () => guarded(async () => {
     return;
   }
   const signed = chart.drafts.map((each) => ({ ...each, status: "active" }));
+  await record(signed);
   chart.orders.push(...signed);
   chart.drafts = [];
   await redraw();
