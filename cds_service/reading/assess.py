@@ -60,7 +60,7 @@ def assess(text: Text, language: Language) -> Reading:
     if not is_other_document:
         usable += _in_words(tokens, sections, usable)
     state = _State(tokens, sections)
-    state.settle(usable)
+    state.settle(usable, found)
     return state.reading(found)
 
 
@@ -211,8 +211,8 @@ class _State:
         self.overall: Mention | None = None
         self.disputed: dict[Side, tuple[Mention, ...]] = {}
 
-    def settle(self, usable: Sequence[Mention]) -> None:
-        """Settles the body of the report, then each addendum on top of it."""
+    def settle(self, usable: Sequence[Mention], found: Sequence[Mention]) -> None:
+        """Settles the body of the report, then each addendum on top of it. `found` is what was not usable, too."""
         withdrawn = self._withdrawn(usable)
         usable = [each for each in usable if each.section.addendum not in withdrawn]
         self._body([each for each in usable if each.section.addendum == 0])
@@ -222,6 +222,7 @@ class _State:
             part = [each for each in usable if each.section.addendum == rank]
             if not part:
                 self._correct_side(rank)
+                self._doubt(rank, found)
             elif self.chosen or self.overall or self.disputed:
                 self._addendum(part)
             else:
@@ -427,6 +428,27 @@ class _State:
                     rank = int(number) if number.isdigit() and len(number) == 1 else within.addendum - 1
                     return rank if 0 < rank < within.addendum else None
         return None
+
+    def _doubt(self, rank: int, found: Sequence[Mention]) -> None:
+        """An addendum whose only categories read like history, but are more suspicious than the report: a person has to
+        tell whether the category was raised."""
+        told = [
+            each
+            for each in found
+            if each.section.addendum == rank
+            and each.status in (Status.HISTORY, Status.DATED)
+            and each.category is not None
+            and each.category.group is Group.SUSPICIOUS
+        ]
+        for each in told:
+            known = [self.chosen.get(side) for side in (each.side, Side.UNSTATED)]
+            stated = [mention for mention in known if mention is not None and mention.category is not None]
+            if (
+                stated
+                and each.category
+                and all(each.category.severity > m.category.severity for m in stated if m.category)
+            ):
+                self.disputed[each.side] = (*stated, each)
 
     def _correct_side(self, rank: int) -> None:
         """An addendum without a category that names the side that should have been written."""

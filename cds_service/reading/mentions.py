@@ -787,7 +787,10 @@ class _Finder:
             return Status.HISTORY
         if value.category is None or self.tokens.words[value.last : value.last + 1] == ["?"]:
             return Status.OPEN
-        if self._is_dated(value, near, first, end) or self._weak_cue(near, first, ROLE["provisional"]) is not None:
+        if (
+            self._is_dated(value, max(near, section.body), first, end)
+            or self._weak_cue(near, first, ROLE["provisional"]) is not None
+        ):
             return Status.DATED
         return Status.CURRENT
 
