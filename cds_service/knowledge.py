@@ -974,7 +974,7 @@ def _longest_values(catalogue: Catalogue) -> dict[str, str]:
         "implied": "BI-RADS 4A",
         "suspicion": assessment,
         "side": _longest(sides),
-        "selected_side": _longest(sides),
+        "selected_side": "the right breast",
         "selected": _longest(labels),
         "step": _longest(list(catalogue.step_labels.values())),
         "window": f"{day} to {day}",
