@@ -176,6 +176,12 @@ class Knowledge:
     offering: Offering
     guidelines: Mapping[str, Guideline]
 
+    def guideline(self, protocol: str) -> Guideline:
+        """The protocol of that name with its words. Raises `KnowledgeError` where there is none."""
+        if protocol not in self.guidelines:
+            raise KnowledgeError([f"there is no protocol {protocol}; there are {', '.join(self.guidelines)}"])
+        return self.guidelines[protocol]
+
 
 def load(folder: Path = DEFAULT_FOLDER) -> Knowledge:
     """The knowledge of a folder.
