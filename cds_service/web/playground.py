@@ -28,8 +28,8 @@ from ..settings import Settings
 from ..store import Store
 from ..synthetic import charts, orderables
 from ..wire import dumped, json_object
-from . import explained, observed, timeline
-from .attempts import Attempts
+from . import explained, limits, observed, timeline
+from .limits import Rates
 from .marked import Passage, passages
 
 MOST_ORDERS = 20
@@ -84,7 +84,7 @@ class Playground:
 
     def __init__(self, desk: ServiceDesk, store: Store, options: Options, settings: Settings, world: World) -> None:
         self._desk, self._store, self._options, self._settings, self._world = desk, store, options, settings, world
-        self._attempts = Attempts(CALLS_A_MINUTE, 60)
+        self._attempts = Rates(CALLS_A_MINUTE / 60, most_at_once=CALLS_A_MINUTE)
         self._reader = ReportReader(desk.knowledge.languages)
         self._service_of = {service.hook: service.id for service in desk.knowledge.offering.services.values()}
         # Words from patient data are escaped on the card all the same; a link or a picture is never meant there.
@@ -244,7 +244,7 @@ class Playground:
 
     def _limit(self) -> None:
         request.max_content_length = request.max_form_memory_size = MOST_BYTES
-        self._attempts.count(request.remote_addr)
+        self._attempts.admit(limits.address())
 
     def _chart(self, name: str) -> charts.Chart:
         if name not in charts.names():
