@@ -364,7 +364,6 @@ class _Loader:
             sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
             short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
             breast=tuple(map(folded, raw["breast"])),
-            calcifications=tuple(map(folded, raw["calcifications"])),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
             orders=tuple(orders),

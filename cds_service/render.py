@@ -476,11 +476,6 @@ _PLACEHOLDERS = (
 )  # fmt: skip
 
 
-def _led(lead: str, label: str) -> str:
-    """A label behind its lead, as one sentence."""
-    return f"{lead}: {label[0].lower()}{label[1:]}" if lead else label
-
-
 def assessment_words(verdict: Verdict) -> str:
     """A verdict in the words of a card: `BI-RADS 4B (suspicious)`."""
     if verdict.category is None:
