@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from threading import Lock
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
@@ -47,28 +46,6 @@ class NotAuthenticated(Unauthorised):
     def __init__(self, step: Step, reason: str, client: Client | None = None) -> None:
         super().__init__()
         self.step, self.reason, self.client = step, reason, client
-
-
-class SeenTokens:
-    """The tokens that one process has met: for development and for a single worker. Several workers share a store."""
-
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._until: dict[tuple[str, str], float] = {}
-        self._sweep_at = 0.0
-        self._lock = Lock()
-
-    def first_use(self, issuer: str, jti: str, expires: datetime) -> bool:
-        """Whether this is the first use of a token."""
-        with self._lock:
-            now = self._now()
-            if now >= self._sweep_at:
-                self._until = {token: until for token, until in self._until.items() if until > now}
-                self._sweep_at = now + 60
-            if self._until.get((issuer, jti), now) > now:
-                return False
-            self._until[issuer, jti] = expires.timestamp()
-            return True
 
 
 class Authenticator:

@@ -6,10 +6,10 @@ import ipaddress
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import click
 from rich.console import Console
@@ -22,7 +22,18 @@ from .settings import VARIABLES, Settings, SettingsError
 console = Console(highlight=False)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Tells what is wrong with the knowledge folder, whichever command reads it."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KnowledgeError as error:
+            lines = "\n  ".join(error.problems)
+            raise click.ClickException(f"the knowledge folder cannot be used:\n  {lines}") from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="breast-imaging-cds")
 def main() -> None:
     """Clinical decision support for breast imaging over CDS Hooks."""
@@ -38,13 +49,21 @@ def _settings(**overrides: object) -> Settings:
         raise click.ClickException("these settings cannot be used:\n  " + "\n  ".join(error.problems)) from None
 
 
-def knowledge_problems(folder: Path) -> list[str]:
-    """Everything that is wrong with a knowledge folder: form, cross references, FHIR, and cases."""
-    try:
-        loaded = knowledge.load(folder)
-        return [*check_templates(loaded.catalogue), *cases.problems(loaded)]
-    except KnowledgeError as error:
-        return list(error.problems)
+def _checked_knowledge(folder: Path) -> knowledge.Knowledge:
+    """The knowledge of a folder. Raises `KnowledgeError` with everything that is wrong with it: form, cross references,
+    FHIR, and cases."""
+    loaded = knowledge.load(folder)
+    problems = [*check_templates(loaded.catalogue), *cases.problems(loaded)]
+    if problems:
+        raise KnowledgeError(problems)
+    return loaded
+
+
+def _complain(problems: Sequence[str], folder: Path) -> NoReturn:
+    for problem in problems:
+        console.print(problem, markup=False, soft_wrap=True)
+    console.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}", style="red")
+    sys.exit(1)
 
 
 @main.command("check-cards")
@@ -55,13 +74,10 @@ def check_cards(folder: Path) -> None:
     Exits with 1 and one line for each problem (file: row and field: what is wrong), so an edit can be judged without
     starting the service.
     """
-    problems = knowledge_problems(folder)
-    for problem in problems:
-        console.print(problem, markup=False, soft_wrap=True)
-    if problems:
-        console.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}", style="red")
-        sys.exit(1)
-    loaded = knowledge.load(folder)
+    try:
+        loaded = _checked_knowledge(folder)
+    except KnowledgeError as error:
+        _complain(error.problems, folder)
     count = sum(1 for _ in cases.outcomes(loaded))
     rows = sum(len(guideline.protocol.decisions) for guideline in loaded.guidelines.values())
     console.print(f"{folder}: {len(loaded.guidelines)} protocols, {rows} decision rows, {count} cases, no problem")
@@ -80,10 +96,7 @@ def check_clients(folder: Path | None, development: bool) -> None:
     try:
         found = clients.load(folder, knowledge.load(settings.cards), development=settings.development)
     except KnowledgeError as error:
-        for problem in error.problems:
-            console.print(problem, markup=False, soft_wrap=True)
-        console.print(f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''} in {folder}", style="red")
-        sys.exit(1)
+        _complain(error.problems, folder)
     _introduce(found.values())
     console.print(f"{folder}: {len(found)} client{'' if len(found) == 1 else 's'}, no problem")
 
@@ -105,9 +118,8 @@ def explain(request_file: IO[bytes], protocol: str | None, service_id: str | Non
     settings = _settings(protocol=protocol)
     try:
         explain_request(request_file.read(), settings, service_id, console)
-    except (ServiceError, KnowledgeError) as error:
-        lines = error.diagnostics if isinstance(error, ServiceError) else error.problems
-        raise click.ClickException("; ".join(lines)) from None
+    except ServiceError as error:
+        raise click.ClickException("; ".join(error.diagnostics)) from None
 
 
 @main.command()
@@ -120,17 +132,16 @@ def serve(host: str, port: int, workers: int, development: bool) -> None:
     from .serve import serve as run
     from .store import BadDatabaseUrl
 
-    if development and not _is_loopback(host):
-        raise click.UsageError(f"--development serves without caller authentication, so --host {host} is refused")
     public_url = None if VARIABLES["public_url"] in os.environ else f"http://{host}:{port}"
     settings = _settings(development="true" if development else None, public_url=public_url)
-    problems = knowledge_problems(settings.cards)
-    if problems:
-        raise click.ClickException("the knowledge folder cannot be used:\n  " + "\n  ".join(problems))
+    if settings.development and not _is_loopback(host):
+        raise click.UsageError(f"development mode trusts whoever calls, so --host {host} is refused")
     try:
+        loaded = _checked_knowledge(settings.cards)
+        loaded.guideline(settings.protocol)
         trusted = clients.trusted(
             settings.clients,
-            knowledge.load(settings.cards),
+            loaded,
             development=settings.development,
             is_authenticated=settings.is_authenticated,
             development_client=settings.development_client,

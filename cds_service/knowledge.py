@@ -176,6 +176,12 @@ class Knowledge:
     offering: Offering
     guidelines: Mapping[str, Guideline]
 
+    def guideline(self, protocol: str) -> Guideline:
+        """The protocol of that name with its words. Raises `KnowledgeError` where there is none."""
+        if protocol not in self.guidelines:
+            raise KnowledgeError([f"there is no protocol {protocol}; there are {', '.join(self.guidelines)}"])
+        return self.guidelines[protocol]
+
 
 def load(folder: Path = DEFAULT_FOLDER) -> Knowledge:
     """The knowledge of a folder.
@@ -358,7 +364,6 @@ class _Loader:
             sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
             short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
             breast=tuple(map(folded, raw["breast"])),
-            calcifications=tuple(map(folded, raw["calcifications"])),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
             orders=tuple(orders),
@@ -974,7 +979,7 @@ def _longest_values(catalogue: Catalogue) -> dict[str, str]:
         "implied": "BI-RADS 4A",
         "suspicion": assessment,
         "side": _longest(sides),
-        "selected_side": _longest(sides),
+        "selected_side": "the right breast",
         "selected": _longest(labels),
         "step": _longest(list(catalogue.step_labels.values())),
         "window": f"{day} to {day}",

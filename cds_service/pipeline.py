@@ -126,7 +126,7 @@ class ServiceDesk:
     def _answer(self, service_id: str, request: HookRequest, options: Options, world: World, visit: Visit) -> Answer:
         hook = self._service(service_id)[1]
         knowledge = options.knowledge or self.knowledge
-        guideline = knowledge.guidelines[options.protocol]
+        guideline = knowledge.guideline(options.protocol)
         deliveries, read = self._gathered(request, options, visit)
         record = Record(read, guideline.protocol, world.today())
         decided = decisions(record)

@@ -12,7 +12,7 @@ from .core.classify import State, Verdict
 from .core.concordance import Concern
 from .core.decide import all_matches, holds
 from .core.guidance import Advice
-from .core.history import Order
+from .core.history import Order, Sided
 from .core.plan import Decision, Step
 from .core.protocol import Anchor
 from .core.situation import Episode
@@ -195,7 +195,7 @@ class _Card:
         if objection is not None:
             draft = objection.drafts[0]
             values["selected"] = catalogue.kind_labels[draft.kind]
-            values["selected_side"] = draft.side.words if draft.side is not Side.UNSTATED else "the breast"
+            values["selected_side"] = _SELECTED_SIDES.get(draft.side, draft.side.words)
             values["existing_window"] = _window_words(objection.existing)
             row_words = self._row_words()
             values["row_detail"] = row_words.detail.format_map(values) if row_words else ""
@@ -268,6 +268,8 @@ class _Card:
             found += [f"**Being ordered:** {escaped(draft.reference)}." for draft in self.advice.objection.drafts[:3]]
             if self.advice.objection.existing is not None:
                 found.append(f"**On record:** {escaped(self.advice.objection.existing.reference)}.")
+            if self.advice.objection.removal is not None:
+                found.append(f"**On record:** {_removal_words(self.advice.objection.removal)}.")
         if self.advice.decisions and self.advice.side is Side.UNSTATED:
             found.append("The side is not stated in the report, so the orders carry none. Please add it.")
         return found
@@ -359,6 +361,8 @@ class _Card:
             case Concern.WRONG_KIND | Concern.WRONG_BREAST:
                 deletes = self._deletes(objection.drafts)
                 return self._offers(deletes, (words.replace or "").format_map(values) if deletes else "")
+            case Concern.REMOVED_BREAST:
+                return []
             case Concern.NOT_CALLED_FOR:
                 is_open = self.decision is not None and self.decision.is_open
                 is_about_to_be_due = self.step is not None and bool(self.step.kind.replaces)
@@ -462,16 +466,14 @@ class _Card:
         return {"type": "update", "description": description, "resource": filled(resource)}
 
 
+_SELECTED_SIDES = {
+    Side.LEFT: "the left breast", Side.RIGHT: "the right breast", Side.UNSTATED: "the breast",
+}  # fmt: skip
 _PLACEHOLDERS = (
     "assessment", "category", "implied", "suspicion", "side", "selected_side", "selected", "step", "window", "row",
     "why", "row_detail", "biopsy_choice", "existing_window", "date", "due", "result_date", "suspicion_date",
     "index_date", "accepted_from",
 )  # fmt: skip
-
-
-def _led(lead: str, label: str) -> str:
-    """A label behind its lead, as one sentence."""
-    return f"{lead}: {label[0].lower()}{label[1:]}" if lead else label
 
 
 def assessment_words(verdict: Verdict) -> str:
@@ -530,6 +532,10 @@ def _window_words(order: Order | None) -> str:
     if order is None or order.starts is None:
         return ""
     return f" for {order.starts} to {order.ends}" if order.ends else f" for {order.starts}"
+
+
+def _removal_words(removal: Sided) -> str:
+    return f"mastectomy, {escaped(removal.reference)}" + (f" of {removal.since}" if removal.since else "")
 
 
 def _span_words(window: tuple[date, date]) -> str:

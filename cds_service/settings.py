@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -112,6 +113,8 @@ class Settings:
             )
         if values.get("insights_password_hash") and not values.get("session_secret"):
             problems.append(f"{VARIABLES['session_secret']}: is needed where there is a password for insights")
+        if values.get("fhir_servers") and not values.get("development"):
+            problems.append(f"{VARIABLES['fhir_servers']}: is for development; otherwise they stand in client files")
         if problems:
             raise SettingsError(problems)
         return cls(**values)
@@ -136,9 +139,13 @@ def _seconds(raw: str) -> float:
     return float(raw)
 
 
-def _file(raw: str) -> Path:
+def _certificates(raw: str) -> Path:
     if not Path(raw).is_file():
         raise ValueError("there is no such file")
+    try:
+        ssl.create_default_context(cafile=raw)
+    except OSError:
+        raise ValueError("holds no certificates in PEM form") from None
     return Path(raw)
 
 
@@ -190,7 +197,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "fhir_servers": _urls,
     "fhir_open": _flag,
     "fhir_budget_seconds": _seconds,
-    "fhir_ca_file": _file,
+    "fhir_ca_file": _certificates,
     "playground_fhir_server": _url,
     "insights_password_hash": _password_hash,
     "session_secret": _secret,

@@ -86,7 +86,6 @@ class Words:
     short_sides: Mapping[Side, frozenset[str]]
     """Abbreviations that mean something else in running text."""
     breast: tuple[str, ...]
-    calcifications: tuple[str, ...]
     morphology: Mapping[str, Morphology]
     distribution: Mapping[str, Distribution]
     orders: tuple[OrderWords, ...]
@@ -177,9 +176,6 @@ class Terminology:
     def names_breast(self, text: str) -> bool:
         """Whether a title is about the breast."""
         return _has_word_starting(text, self.words.breast)
-
-    def names_calcifications(self, text: str) -> bool:
-        return _has_word_starting(text, self.words.calcifications)
 
     def order_kind_in(self, text: str) -> OrderKind | None:
         """The kind of breast order that a title names, where it is safe to tell; None for anything else."""

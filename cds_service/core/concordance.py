@@ -11,11 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from .history import Order
+from .history import Order, Sided
 from .plan import Decision, is_right_kind
 from .protocol import StepKind
 from .situation import Record
-from .vocabulary import Category, Group, Side
+from .vocabulary import Category, Group, Modality, OrderKind, Side
+
+_NEED_A_BREAST = frozenset(
+    kind
+    for kind in OrderKind
+    if kind.is_biopsy or kind.modality is Modality.MAMMOGRAPHY or kind is OrderKind.WIRE_LOCALISATION
+)
+"""Orders that make no sense for a breast that was removed; ultrasound and MRI may be meant for the chest wall."""
 
 
 class Concern(StrEnum):
@@ -28,6 +35,8 @@ class Concern(StrEnum):
     """The same is already ordered."""
     IDENTICAL_DRAFTS = "identical-drafts"
     """The same is about to be signed twice."""
+    REMOVED_BREAST = "removed-breast"
+    """The breast was removed, as the record says, so the side of the order or the record is mistaken."""
     NOT_CALLED_FOR = "not-called-for"
     """The assessment does not call for it. It may be right all the same, and is left as it is."""
     TOO_EARLY = "too-early"
@@ -51,6 +60,8 @@ class Objection:
     """The decisions that the drafts are held against, all with the same step; none for a mere duplicate."""
     existing: Order | None = None
     """The order that already is there, for duplicates."""
+    removal: Sided | None = None
+    """The mastectomy on record, for an order for a breast that was removed."""
 
 
 def objections(
@@ -75,7 +86,7 @@ def objections(
 def _is_same_concern(one: Objection, other: Objection) -> bool:
     if (one.concern, one.decisions) != (other.concern, other.decisions):
         return False
-    return bool(one.decisions) or one.existing == other.existing
+    return bool(one.decisions) or (one.existing, one.removal) == (other.existing, other.removal)
 
 
 def is_met(decision: Decision, drafts: Iterable[Order]) -> bool:
@@ -103,10 +114,12 @@ def _objection(
 
     right = [decision for decision in asked if _step_kind_takes(record, decision, draft)]
     if not right:
-        others = [each for each in decisions if each not in asked]
-        elsewhere = next((d for d in others if d.is_open and _step_kind_takes(record, d, draft)), None)
+        elsewhere = _elsewhere(record, decisions, draft)
         if elsewhere is not None and not is_met(elsewhere, drafts):
-            return about(Concern.WRONG_BREAST, elsewhere, others)
+            return about(Concern.WRONG_BREAST, elsewhere, [each for each in decisions if each not in asked])
+    removal = _removal(record, draft)
+    if removal is not None:
+        return Objection(concern=Concern.REMOVED_BREAST, drafts=(draft,), decisions=(), removal=removal)
     if not any(decision.is_open and not _is_routine(decision) for decision in right):
         # Routine screening of one breast is no reason for a screening order while the other needs something else.
         instead = next((d for d in asked if d.is_open and _replaces(d, draft) and not is_met(d, drafts)), None)
@@ -124,6 +137,27 @@ def _objection(
     if uncalled is None or any(d.is_open and not _objects_to(record, d, draft) for d in asked):
         return None
     return about(Concern.NOT_CALLED_FOR, uncalled)
+
+
+def _elsewhere(record: Record, decisions: Sequence[Decision], draft: Order) -> Decision | None:
+    """The open step of the other breast that an order was probably meant for: not a routine one, and none that is less
+    severe than what the breast of the order itself needs."""
+    for decision in decisions:
+        if _is_routine(decision):
+            continue
+        if draft.side.covers(decision.situation.concerns):
+            if decision.step is not None:
+                return None
+        elif decision.is_open and _step_kind_takes(record, decision, draft):
+            return decision
+    return None
+
+
+def _removal(record: Record, draft: Order) -> Sided | None:
+    """The mastectomy of the one breast that an order is for."""
+    if draft.kind not in _NEED_A_BREAST or draft.side not in (Side.LEFT, Side.RIGHT):
+        return None
+    return next((each for each in record.mastectomies if each.side in (draft.side, Side.BOTH)), None)
 
 
 def same_step(one: Decision, other: Decision) -> bool:

@@ -98,7 +98,7 @@ def abnormalities(path: Path, knowledge: Knowledge, protocol: str) -> list[Abnor
         for row in csv.DictReader(file):
             key = (row["patient_id"], row["left_or_right_breast"], row["abnormality_id"])
             rows.setdefault(key, []).append(row)
-    derivation = knowledge.guidelines[protocol].protocol.derivation
+    derivation = knowledge.guideline(protocol).protocol.derivation
     found = []
     for views in rows.values():
         implied = implied_category(_finding(views, knowledge.terminology), derivation, full_year_prior=False)

@@ -13,6 +13,7 @@ HOOK = Hook(
         {
             Concern.WRONG_BREAST,
             Concern.WRONG_KIND,
+            Concern.REMOVED_BREAST,
             Concern.NOT_CALLED_FOR,
             Concern.DUPLICATE,
             Concern.IDENTICAL_DRAFTS,

@@ -12,7 +12,6 @@ from flask import Flask
 
 from .. import knowledge as knowledge_folder
 from ..auth import FirstUse
-from ..errors import KnowledgeError
 from ..fhir_client import FhirAccess, FhirClient
 from ..pipeline import WORLD, Options, ServiceDesk, World
 from ..settings import Settings
@@ -33,9 +32,7 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     and `BadDatabaseUrl`. A database that is down does not keep it from starting: guidance does not need one.
     """
     knowledge = knowledge_folder.load(settings.cards)
-    if settings.protocol not in knowledge.guidelines:
-        known = ", ".join(knowledge.guidelines)
-        raise KnowledgeError([f"the protocol {settings.protocol!r} is not one of {known}"])
+    knowledge.guideline(settings.protocol)
     store = Store(
         settings.database_url, spool=settings.spool, spool_bytes=settings.spool_bytes, count=metrics.count_records
     )

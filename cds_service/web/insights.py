@@ -24,7 +24,8 @@ from ..settings import Settings
 from ..store import Insights as Figures
 from ..store import Store, StoreDown
 from ..store.insights import CardCounts
-from .attempts import Attempts
+from . import limits
+from .limits import Rates
 
 SIGNED_IN_SECONDS = 8 * 3600
 MONTHS = (1, 3, 12)
@@ -61,7 +62,7 @@ class Insights:
 
     def __init__(self, store: Store, knowledge: Knowledge, settings: Settings) -> None:
         self._store, self._knowledge, self._settings = store, knowledge, settings
-        self._attempts = Attempts(most=5, seconds=60)
+        self._attempts = Rates(1 / 60, most_at_once=5)
 
     def register(self, routes: Blueprint) -> None:
         """Adds the routes, and sets up the cookie."""
@@ -108,11 +109,11 @@ class Insights:
         return render_template("sign_in.html", problem="")
 
     def signed_in(self) -> AnyResponse | tuple[str, int]:
-        """Checks the password; a few attempts a minute from one address."""
+        """Checks the password; a few attempts from one address, then one a minute."""
         if not self._settings.insights_password_hash:
             return render_template("insights_off.html"), 403
         try:
-            self._attempts.count(request.remote_addr)
+            self._attempts.admit(limits.address())
         except TooMany as error:
             return render_template("sign_in.html", problem=error.public), error.status
         if not check_password_hash(self._settings.insights_password_hash, request.form.get("password", "")):

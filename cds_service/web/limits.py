@@ -18,18 +18,17 @@ _RATES = "cds_rates"
 
 
 class Rates:
-    """A token bucket for each caller: `per_second` calls in the long run, twice as many at once."""
+    """A token bucket for each caller: `per_second` calls in the long run, and at most so many at once."""
 
-    def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
-        self._most = 2.0 * per_second
+    def __init__(self, per_second: float, most_at_once: int) -> None:
+        self._per_second, self._most = per_second, most_at_once
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def admits(self, caller: str, now: float) -> bool:
         """Whether one more call of the caller is within its rate; `now` in seconds of a clock that only runs on."""
         with self._lock:
-            left, since = self._buckets.pop(caller, (self._most, now))
+            left, since = self._buckets.pop(caller, (float(self._most), now))
             left = min(self._most, left + (now - since) * self._per_second)
             is_admitted = left >= 1
             self._buckets[caller] = (left - 1 if is_admitted else left, now)
@@ -37,12 +36,17 @@ class Rates:
                 self._buckets.popitem(last=False)
             return is_admitted
 
+    def admit(self, caller: str) -> None:
+        """Takes one more call of the caller. Raises `TooMany`."""
+        if not self.admits(caller, time.monotonic()):
+            raise TooMany
+
 
 def register(app: Flask, settings: Settings) -> None:
     """Refuses, with 503, what exceeds the calls that a worker answers at once. Health, metrics and pages are not
     limited."""
     places = threading.BoundedSemaphore(settings.max_concurrent_calls)
-    app.extensions[_RATES] = Rates(settings.calls_per_second)
+    app.extensions[_RATES] = Rates(settings.calls_per_second, 2 * settings.calls_per_second)
 
     @app.before_request
     def admit() -> None:
@@ -61,7 +65,10 @@ def within_rate() -> None:
     """Refuses, with 429, a caller that calls too often. To be called as soon as the client is known; without one, the
     caller is an address. Raises `TooMany`."""
     client = observed.call().client
-    caller = request.remote_addr or "" if client == observed.NOBODY else client
     rates: Rates = current_app.extensions[_RATES]
-    if not rates.admits(caller, time.monotonic()):
-        raise TooMany
+    rates.admit(address() if client == observed.NOBODY else client)
+
+
+def address() -> str:
+    """Where the request at hand comes from."""
+    return request.remote_addr or ""

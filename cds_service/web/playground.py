@@ -34,8 +34,8 @@ from ..store import Store
 from ..synthetic import charts, orderables
 from ..synthetic.ehr import Ehr
 from ..wire import dumped, json_object
-from . import explained, observed, timeline
-from .attempts import Attempts
+from . import explained, limits, observed, timeline
+from .limits import Rates
 from .marked import Passage, passages
 
 MOST_ORDERS = 20
@@ -96,7 +96,7 @@ class Playground:
             self._ehr = Ehr(base=server, seconds=settings.fhir_budget_seconds, ca_file=settings.fhir_ca_file)
             access = FhirAccess(servers=(server,), allow_http=settings.development, is_open=True)
             self._options = replace(options, fhir=access)
-        self._attempts = Attempts(CALLS_A_MINUTE, 60)
+        self._attempts = Rates(CALLS_A_MINUTE / 60, most_at_once=CALLS_A_MINUTE)
         self._reader = ReportReader(desk.knowledge.languages)
         self._service_of = {service.hook: service.id for service in desk.knowledge.offering.services.values()}
         # Words from patient data are escaped on the card all the same; a link or a picture is never meant there.
@@ -285,7 +285,7 @@ class Playground:
 
     def _limit(self) -> None:
         request.max_content_length = request.max_form_memory_size = MOST_BYTES
-        self._attempts.count(request.remote_addr)
+        self._attempts.admit(limits.address())
 
     def _chart(self, name: str, visit: str = "") -> charts.Chart:
         if name not in charts.names():

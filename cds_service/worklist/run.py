@@ -36,12 +36,14 @@ class WorkerLost(WorklistError):
 
 
 def run(job: Job, console: Console, spark_master: str | None = None) -> Json:
-    """Makes the worklist, on this machine or on a Spark cluster, and gives its summary. Raises `WorklistError`."""
+    """Makes the worklist, on this machine or on a Spark cluster, and gives its summary.
+
+    Raises `WorklistError`, and `KnowledgeError`.
+    """
     if job.out.is_relative_to(job.export):
         raise WorklistError("the worklist cannot be written into the export that it is made from")
     loaded = knowledge_folder.load(job.cards)
-    if job.protocol not in loaded.guidelines:
-        raise WorklistError(f"there is no protocol {job.protocol}; there are {', '.join(sorted(loaded.guidelines))}")
+    loaded.guideline(job.protocol)
     found = portions(job.export, job.portion_size)
     parts = _parts(job, found)
     if spark_master is None:

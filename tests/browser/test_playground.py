@@ -36,7 +36,7 @@ ON_PICKING = {
     "06-wrong-breast": ("warning", "left breast"),
     "07-german-text": ("warning", "not a screening mammogram"),
     "08-conflict": ("info", "contradicts itself"),
-    "09-mastectomy": None,
+    "09-mastectomy": ("info", "Mastectomy on record"),
     "10-cancer-other-breast": ("critical", "biopsy"),
     "11-benign-after-5": ("warning", "screening mammogram"),
     "12-all-quiet": None,

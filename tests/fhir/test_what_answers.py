@@ -209,3 +209,22 @@ def test_stu3_observations_that_are_related_to_a_panel(ask_with: AskWith) -> Non
 
 def test_stu3_procedure_that_was_not_done_answers_nothing(ask_with: AskWith) -> None:
     assert topics(ask_with(category("4B"), procedure(notDone=True))) == ["Category4"]
+
+
+@pytest.mark.parametrize(
+    ("title", "open_rows"),
+    [
+        ("MAM STEREO BX BREAST LT", []),
+        ("US GUIDED BREAST BX LEFT", []),
+        ("BREAST BX RT", ["Category5"]),
+        ("Discuss breast biopsy, left", ["Category5"]),
+        ("Hx of breast bx left", ["Category5"]),
+        ("Brain stereotactic bx left", ["Category5"]),
+    ],
+)
+def test_orders_with_nothing_but_a_local_title_answer_as_it_reads(
+    ask_with: AskWith, title: str, open_rows: list[str]
+) -> None:
+    local = {"coding": [{"code": "EAP-1042", "display": title}]}
+    ordered = {key: value for key, value in order(code=local).items() if key != "bodySite"}
+    assert topics(ask_with(category("5"), ordered)) == open_rows

@@ -17,6 +17,7 @@ DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "chart"
 Manifests = dict[str, dict[str, Any]]
 
+CLIENTS = "/etc/cds/clients"
 _EACH = re.compile(r"\s*\{\{- range \$name, \$value := \.Values\.(\w+) \}\}(.*?)\s*\{\{- end \}\}", re.DOTALL)
 _VALUE = re.compile(r"\{\{ (\.[\w.]+|\$\w+) \}\}")
 
@@ -77,7 +78,7 @@ def test_a_pod_has_no_rights_that_it_does_not_need(chart: Manifests) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {each["mountPath"] for each in container["volumeMounts"]} == {"/var/lib/cds", "/tmp"}
+    assert {each["mountPath"] for each in container["volumeMounts"]} == {"/var/lib/cds", "/tmp", CLIENTS}
 
 
 def test_the_database_is_named_by_a_secret_and_every_setting_exists(chart: Manifests) -> None:
@@ -88,6 +89,18 @@ def test_the_database_is_named_by_a_secret_and_every_setting_exists(chart: Manif
     used = {*settings, *compose["services"]["service"]["environment"]}
     used |= set(re.findall(r"\bCDS_\w+", (DEPLOY / "Containerfile").read_text("utf-8")))
     assert used <= set(VARIABLES.values())
+
+
+def test_the_image_knows_the_profiles_and_is_given_the_clients(chart: Manifests) -> None:
+    image = (DEPLOY / "Containerfile").read_text("utf-8")
+    python = re.search(r"^FROM python:(3\.\d+)-", image, re.MULTILINE)
+    assert python is not None
+    assert f"COPY clients /opt/cds/lib/python{python[1]}/site-packages/clients" in image
+    assert f"CDS_CLIENTS={CLIENTS}" in image
+    pod = chart["Deployment"]["spec"]["template"]["spec"]
+    assert {"name": "clients", "configMap": {"name": "breast-imaging-cds-clients"}} in pod["volumes"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    assert f"../clients:{CLIENTS}:ro" in compose["services"]["service"]["volumes"]
 
 
 def test_a_pod_is_asked_for_its_health_and_given_time_to_end(chart: Manifests) -> None:

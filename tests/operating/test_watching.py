@@ -232,7 +232,7 @@ def test_a_caller_that_calls_too_often_is_told_when_to_come_back(settings: Setti
 
 
 def test_each_caller_has_a_rate_of_its_own_and_gets_it_back_in_time() -> None:
-    rates = Rates(2)
+    rates = Rates(2, 4)
     assert [rates.admits("north", 100.0) for _ in range(5)] == [True] * 4 + [False]
     assert rates.admits("south", 100.0)
     assert [rates.admits("north", 100.5) for _ in range(2)] == [True, False]
@@ -240,7 +240,7 @@ def test_each_caller_has_a_rate_of_its_own_and_gets_it_back_in_time() -> None:
 
 
 def test_callers_that_are_not_heard_of_any_more_are_forgotten() -> None:
-    rates = Rates(1)
+    rates = Rates(1, 2)
     for number in range(MOST_CALLERS + 10):
         rates.admits(str(number), 1.0)
     assert len(rates._buckets) == MOST_CALLERS

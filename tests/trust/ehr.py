@@ -54,6 +54,18 @@ def client(**changes: Any) -> Client:
     return replace(CLIENT, **changes)
 
 
+class SeenTokens:
+    """Remembers the tokens of one test as the store does for a service; none of them expires."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def first_use(self, issuer: str, jti: str, expires: datetime) -> bool:
+        is_first = (issuer, jti) not in self._seen
+        self._seen.add((issuer, jti))
+        return is_first
+
+
 def token(
     url: str = URL,
     *,

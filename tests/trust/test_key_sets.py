@@ -11,11 +11,11 @@ from threading import Barrier, Thread
 
 import pytest
 
-from cds_service.auth import Authenticator, NotAuthenticated, SeenTokens, Step
+from cds_service.auth import Authenticator, NotAuthenticated, Step
 from cds_service.clients import Client
 from cds_service.errors import Busy
 from cds_service.jwks import FRESH_SECONDS, LONGEST_BYTES, PAUSE_SECONDS, STALE_SECONDS, KeySets
-from tests.trust.ehr import KEYS, NOW, PRIVATE, URL, KeyServer, client, public_jwk, send, token
+from tests.trust.ehr import KEYS, NOW, PRIVATE, URL, KeyServer, SeenTokens, client, public_jwk, send, token
 
 
 class Service:
@@ -25,7 +25,7 @@ class Service:
         self.ehr, self.clock = ehr, 1000.0
         self._authenticator = Authenticator(
             [ehr],
-            first_use=SeenTokens(lambda: NOW).first_use,
+            first_use=SeenTokens().first_use,
             key_sets=KeySets(clock=lambda: self.clock),
             now=lambda: NOW,
         )

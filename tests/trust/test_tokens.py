@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.auth import Authenticator, NotAuthenticated, SeenTokens, Step
+from cds_service.auth import Authenticator, NotAuthenticated, Step
 from cds_service.clients import Client
 from cds_service.errors import Busy
 from tests.conftest import PUBLIC_URL
@@ -28,6 +28,7 @@ from tests.trust.ehr import (
     PRIVATE,
     STRANGER,
     URL,
+    SeenTokens,
     client,
     public_jwk,
     token,
@@ -37,7 +38,7 @@ ALL = ("ES384", "RS384", "ES256", "RS256")
 
 
 def authenticator(*clients: Client, now: float = NOW) -> Authenticator:
-    return Authenticator(clients or (CLIENT,), first_use=SeenTokens(lambda: now).first_use, now=lambda: now)
+    return Authenticator(clients or (CLIENT,), first_use=SeenTokens().first_use, now=lambda: now)
 
 
 def refused(asked: str | None, *clients: Client, url: str = URL) -> NotAuthenticated:
@@ -422,16 +423,6 @@ def test_what_is_refused_for_another_reason_is_not_remembered() -> None:
     for spoilt in (token(key=STRANGER), token(exp=NOW - 600), token(aud="x")):
         with pytest.raises(NotAuthenticated):
             asked.authenticate(f"Bearer {spoilt}", URL)
-
-
-def test_expired_tokens_are_forgotten() -> None:
-    clock = [NOW]
-    seen = SeenTokens(lambda: clock[0])
-    soon = datetime.fromtimestamp(NOW + 10, UTC)
-    assert seen.first_use(ISSUER, "1", soon)
-    assert not seen.first_use(ISSUER, "1", soon)
-    clock[0] = NOW + 11
-    assert seen.first_use(ISSUER, "1", soon)
 
 
 # --------------------------------------------------------------------------------------

@@ -1,0 +1,105 @@
+"""Orders for the breast that needs them less, and for one that is no longer there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from cds_service.pipeline import ServiceDesk
+from cds_service.synthetic import charts
+from tests.case_charts import HOOK_INSTANCE, Asker, Json, order, resources_of
+
+TODAY = date(2026, 6, 1)
+PATIENT = {"resourceType": "Patient", "id": "case", "gender": "female", "birthDate": "1966-01-01"}
+Said = Callable[..., list[tuple[str, str]]]
+
+
+@pytest.fixture
+def said(desk: ServiceDesk) -> Said:
+    """Indicator and summary of the cards for drafts that were just selected, or are about to be signed."""
+    ask = Asker(desk)
+
+    def answered(case: Json, *drafts: Json, hook: str = "order-select") -> list[tuple[str, str]]:
+        asked = charts.hook_request(
+            [PATIENT, *resources_of(case)],
+            hook,
+            hook_instance=HOOK_INSTANCE,
+            drafts=drafts,
+            selections=[f"ServiceRequest/{each['id']}" for each in drafts],
+        )
+        return [(card["indicator"], card["summary"]) for card in ask(asked, today=TODAY).cards]
+
+    return answered
+
+
+LEFT_4B = {"studies": [{"date": "2026-05-20", "left": "4B", "right": "1"}]}
+LEFT_REMOVED = {"mastectomy": [{"side": "left", "since": "2019-07-01"}]}
+RIGHT_1 = {"studies": [{"date": "2026-05-20", "right": "1"}]}
+PLEASE_CHECK = "Mastectomy on record: the {} is for the left breast. Please check the side."
+
+
+def test_a_diagnostic_mammogram_of_the_suspicious_breast_is_not_taken_for_screening_of_the_other(said: Said) -> None:
+    found = said(LEFT_4B, order("diagnostic-mammogram", "left", TODAY))
+    assert found == [
+        ("warning", "BI-RADS 4B (suspicious), left breast, 2026-05-20: biopsy needed, not a diagnostic mammogram.")
+    ]
+
+
+@pytest.mark.parametrize(
+    "right", [{"date": "2026-05-20", "right": "1"}, {"date": "2026-05-20", "right": "3"}], ids=["1", "3"]
+)
+def test_imaging_of_a_breast_whose_biopsy_is_ordered_is_not_meant_for_a_lesser_matter_of_the_other(
+    said: Said, right: Json
+) -> None:
+    case = {
+        "studies": [right | {"left": "4B"}],
+        "orders": [{"kind": "stereotactic-biopsy", "side": "left", "date": "2026-05-22"}],
+    }
+    assert not any("is for the left breast" in summary for _, summary in said(case, order("mammogram", "left", TODAY)))
+
+
+def test_a_biopsy_of_the_breast_beside_the_suspicious_one_is_the_wrong_breast(said: Said) -> None:
+    found = said(LEFT_4B, order("stereotactic-biopsy", "right", TODAY))
+    assert found == [
+        (
+            "warning",
+            "BI-RADS 4B (suspicious), left breast, 2026-05-20: "
+            "the stereotactic core needle biopsy is for the right breast.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("stereotactic-biopsy", "stereotactic core needle biopsy"),
+        ("screening-mammogram", "screening mammogram"),
+        ("wire-localisation", "wire localisation"),
+    ],
+)
+def test_an_order_for_a_breast_that_was_removed_asks_to_check_the_side(
+    said: Said, kind: str, words: str, hook: str
+) -> None:
+    found = said(RIGHT_1 | LEFT_REMOVED, order(kind, "left", TODAY), hook=hook)
+    assert found == [("info", PLEASE_CHECK.format(words))]
+
+
+def test_a_biopsy_of_a_removed_breast_is_the_wrong_breast_where_the_other_one_needs_it(said: Said) -> None:
+    case = {"studies": [{"date": "2026-05-20", "right": "4B"}]} | LEFT_REMOVED
+    (found,) = said(case, order("stereotactic-biopsy", "left", TODAY))
+    assert found[0] == "warning"
+    assert found[1].startswith("BI-RADS 4B (suspicious), right breast")
+
+
+@pytest.mark.parametrize("kind", ["ultrasound", "mri"])
+def test_imaging_of_the_chest_wall_after_a_mastectomy_is_left_alone(said: Said, kind: str) -> None:
+    assert said(RIGHT_1 | LEFT_REMOVED, order(kind, "left", TODAY)) == []
+
+
+@pytest.mark.parametrize("side", ["right", "both", None])
+def test_screening_that_does_not_single_out_the_removed_breast_is_left_alone(said: Said, side: str | None) -> None:
+    case = {"studies": [{"date": "2025-05-20", "right": "1"}]} | LEFT_REMOVED
+    assert said(case, order("screening-mammogram", side, TODAY)) == []
