@@ -36,6 +36,10 @@ test-spark: $(VENV)/.spark ## Runs the tests of the worklist on a local Spark cl
 bench: $(VENV)/.run ## Measures a call beside a Flask that does nothing; writes docs/performance.md (20 minutes)
 	@$(BIN)/python -m bench.call
 
+.PHONY: bench-instructions
+bench-instructions: $(VENV)/.run ## Counts the instructions of a call, and fails where they are not as committed (valgrind)
+	@$(BIN)/python -m bench.instructions
+
 .PHONY: bench-worklist
 bench-worklist: $(VENV)/.run ## Measures the worklist of 10,000 and 100,000 patients against parsing the same files
 	@$(BIN)/python bench/worklist.py

@@ -138,13 +138,18 @@ def _request(found: list[Json], today: date) -> bytes:
 
 
 def _as_sent(resource: Json) -> Json:
-    """A resource with the narrative, identifiers and versions that servers add."""
+    """A resource with the narrative, identifiers and versions that servers add. A report has no narrative: it would be
+    read, and what reading costs is measured apart."""
     kind, ident = resource["resourceType"], resource["id"]
     said = f"{kind} {ident} of a person who does not exist, as the department's own system shows it to its users."
-    return resource | {
-        "meta": {"versionId": "3", "lastUpdated": "2026-01-05T09:12:44.120Z", "source": "#kq3VnE4tGmWcB2Xa"},
-        "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{said}</p></div>'},
-        "identifier": [
-            {"use": "official", "system": "urn:oid:1.2.840.114350.1.13.861.1.7.2.798268", "value": f"{ident}-7718"}
-        ],
-    }
+    narrative = {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{said}</p></div>'}
+    return (
+        resource
+        | {
+            "meta": {"versionId": "3", "lastUpdated": "2026-01-05T09:12:44.120Z", "source": "#kq3VnE4tGmWcB2Xa"},
+            "identifier": [
+                {"use": "official", "system": "urn:oid:1.2.840.114350.1.13.861.1.7.2.798268", "value": f"{ident}-7718"}
+            ],
+        }
+        | ({} if kind == "DiagnosticReport" else {"text": narrative})
+    )

@@ -12,15 +12,19 @@ import statistics
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from cds_service import pipeline, wire
 from cds_service.core.situation import Record
+from cds_service.logs import JsonLines
 from cds_service.reading.reader import ReportReader
 from cds_service.settings import Settings
 from cds_service.web import api, create_app, observed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 STEPS = ("flask", "watch", "parse", "gather", "map", "read", "decide", "render", "check", "dump")
 MEANING = {
@@ -67,8 +71,16 @@ class _Clock:
 
 def application() -> Callable[[bytes], bytes]:
     """The service without a server: gives the answer to a body. Calls are logged as in a server, to nowhere."""
-    logging.getLogger("cds_service").addHandler(logging.NullHandler())
-    app = create_app(Settings(database_url="sqlite://", development=True, calls_per_second=10**9))
+    log = logging.getLogger("cds_service")
+    log.setLevel(logging.INFO)
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(JsonLines())
+    log.addHandler(handler)
+    return called(create_app(Settings(database_url="sqlite://", development=True, calls_per_second=10**9)))
+
+
+def called(app: WSGIApplication) -> Callable[[bytes], bytes]:
+    """A WSGI application as a function from the body of a call to that of its answer."""
 
     def call(body: bytes) -> bytes:
         environ = {
