@@ -15,7 +15,7 @@ from .spool import Spool
 MOST_WAITING = 10_000
 """Records in memory; beyond that they are dropped and counted."""
 BATCH = 500
-COLLECT_SECONDS = 0.25
+COLLECT_SECONDS = 1.0
 """How long records are collected before they are written: one transaction for each of them would cost several times
 what the calls cost that they are records of, and hold those up."""
 _IDLE_SECONDS = 1.0
