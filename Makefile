@@ -33,7 +33,7 @@ test-spark: $(VENV)/.spark ## Runs the tests of the worklist on a local Spark cl
 	@$(BIN)/python -m pytest -q tests/worklist/test_spark.py
 
 .PHONY: bench
-bench: $(VENV)/.run ## Measures a call beside a Flask that does nothing; writes docs/performance.md (20 minutes)
+bench: $(VENV)/.run ## Measures a call beside a Flask that does nothing; writes docs/performance.md (10 minutes)
 	@$(BIN)/python -m bench.call
 
 .PHONY: bench-instructions

@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shorter, and nothing is written to docs/")
     options = parser.parse_args()
-    plan = Plan(3, 2, 5_000, 300) if options.quick else Plan(7, 4, 100_000, 2_000)
+    plan = Plan(3, 2, 5_000, 100) if options.quick else Plan(5, 3, 100_000, 300)
     measured = _measured(plan)
     print(measured[0])
     if not options.quick:
@@ -98,7 +98,7 @@ def _measured(plan: Plan) -> tuple[str, str]:
         starts = [_start(Path(folder, str(each)), sent["coded"]) for each in range(3)]
     profiles = {case: steps.profile(body, plan.profile_calls) for case, body in sent.items()}
     bars = _bars(sides, sent, (early, late, plan.memory_calls), statistics.median(starts))
-    reading = _timed(lambda: _read(), 20)
+    reading = _timed(_read, 20)
     parts = [
         _preface(sent),
         _table(("measure", "measured", "ratio or figure", "bar", ""), [_row(bar) for bar in bars]),

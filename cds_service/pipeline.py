@@ -26,7 +26,6 @@ from .reading.reader import ReportReader
 from .tailor import tailored
 from .wire import Envelope, HookRequest
 
-
 _random = random.Random()  # noqa: S311 - ids tell cards apart, and guard nothing
 os.register_at_fork(after_in_child=_random.seed)
 
