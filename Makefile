@@ -32,6 +32,14 @@ fuzz: $(VENV)/.dev ## Throws a minute of random requests at a running service wi
 test-spark: $(VENV)/.spark ## Runs the tests of the worklist on a local Spark cluster (installs 500 MB once; needs Java 17)
 	@$(BIN)/python -m pytest -q tests/worklist/test_spark.py
 
+.PHONY: bench
+bench: $(VENV)/.run ## Measures a call beside a Flask that does nothing; writes docs/performance.md (10 minutes)
+	@$(BIN)/python -m bench.call
+
+.PHONY: bench-instructions
+bench-instructions: $(VENV)/.run ## Counts the instructions of a call, and fails where they are not as committed (valgrind)
+	@$(BIN)/python -m bench.instructions
+
 .PHONY: bench-worklist
 bench-worklist: $(VENV)/.run ## Measures the worklist of 10,000 and 100,000 patients against parsing the same files
 	@$(BIN)/python bench/worklist.py

@@ -99,6 +99,21 @@ def partial_date(value: object) -> PartialDate | None:
     """A FHIR date, dateTime or instant, whatever its precision and with or without a zone."""
     if not isinstance(value, str):
         return None
+    return _instant(value) or _dated(value)
+
+
+def _instant(value: str) -> PartialDate | None:
+    """A date with a time of day in the form that nearly all have, without a look at its parts."""
+    if value[7:8] != "-" or value[10:11] != "T":
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return PartialDate(at.date(), at.date(), at)
+
+
+def _dated(value: str) -> PartialDate | None:
     found = _DATE.fullmatch(value.strip())
     if not found:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 
@@ -118,6 +118,7 @@ class _Mapper:
     def __init__(self, deliveries: Deliveries, patient_id: str, terminology: Terminology, read: Reader) -> None:
         self.deliveries = deliveries
         self.patient_id = patient_id
+        self.patient = f"Patient/{patient_id}"
         self.terms = terminology
         self.read = read
         self.gaps: list[Gap] = []
@@ -188,7 +189,7 @@ class _Mapper:
                 yield resource
 
     def _is_other(self, target: str, within: Json) -> bool:
-        if not target:
+        if not target or target == self.patient:
             return False
         found = type_and_id(target)
         if found is None:
@@ -488,11 +489,13 @@ class _Mapper:
         is_final, doubt = _standing(report)
         linked.update(id(member) for member in members)
         self._conclusion_codes(report, reading)
-        if self._is_pathology(report, kind, reading):
+        categories = self._report_categories(report)
+        if self._is_pathology(report, categories, kind, reading):
             self._pathology(report, members, is_final=is_final)
             return None
-        is_breast = self._is_breast_imaging(report, kind, reading)
-        if not is_breast and not self._is_unspecific(report):
+        is_breast = self._is_breast_imaging(report, categories, kind, reading)
+        # Where a report does not say what it is about, its words may say that it is breast imaging.
+        if not is_breast and categories and "radiology" not in categories:
             return None
         documents = [*self._documents(report), *reading.documents] if _may_be_assessed(kind) else []
         written = self.read(documents) if documents else Written()
@@ -522,18 +525,13 @@ class _Mapper:
             gaps=tuple(gaps),
         )
 
-    def _is_unspecific(self, report: Json) -> bool:
-        """Whether a report does not say what it is about: then the words may say that it is breast imaging."""
-        categories = self._report_categories(report)
-        return not categories or "radiology" in categories
-
-    def _is_breast_imaging(self, report: Json, kind: OrderKind | None, reading: _Reading) -> bool:
+    def _is_breast_imaging(self, report: Json, categories: Set[str], kind: OrderKind | None, reading: _Reading) -> bool:
         if kind is not None or reading.is_breast:
             return True
         if any(concept.means is Means.BREAST_REPORT for concept in self.concepts(child(report.get("code")))):
             return True
         titles = words(child(report.get("code")))
-        return "radiology" in self._report_categories(report) and any(map(self.terms.names_breast, titles))
+        return "radiology" in categories and any(map(self.terms.names_breast, titles))
 
     def _report_categories(self, report: Json) -> set[str]:
         return {
@@ -813,12 +811,12 @@ class _Mapper:
     # ------------------------------------------------------------------------------
     # Pathology
 
-    def _is_pathology(self, report: Json, kind: OrderKind | None, reading: _Reading) -> bool:
+    def _is_pathology(self, report: Json, categories: Set[str], kind: OrderKind | None, reading: _Reading) -> bool:
         """Whether a report is the result of a tissue diagnosis, and not an examination that suspects one."""
         if reading.assessments:
             return False
         is_examination = kind is not None and kind.is_imaging
-        return "pathology" in self._report_categories(report) or (
+        return "pathology" in categories or (
             not is_examination
             and any(
                 concept.means is Means.PATHOLOGY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +26,14 @@ from .reading.reader import ReportReader
 from .tailor import tailored
 from .wire import Envelope, HookRequest
 
+_random = random.Random()  # noqa: S311 - ids tell cards apart, and guard nothing
+os.register_at_fork(after_in_child=_random.seed)
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
+
+def new_id() -> str:
+    """A random UUID (version 4). Its bits are not asked of the system each time, which would let another thread take
+    over in the middle of a call."""
+    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
 
 
 def _today() -> date:
@@ -38,7 +45,7 @@ class World:
     """What a call may know of the world beyond its request: plain callables that a test replaces."""
 
     today: Callable[[], date] = _today
-    new_id: Callable[[], str] = _new_id
+    new_id: Callable[[], str] = new_id
 
 
 WORLD = World()

@@ -179,7 +179,8 @@ _PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - CDS Hooks calls the pla
 def queries(templates: Mapping[str, str], patient_id: str) -> dict[str, str]:
     """The prefetch templates as requests of one patient, relative to the FHIR server. The id cannot change the shape
     of a request."""
-    return {key: template.replace(_PATIENT_TOKEN, quote(patient_id, safe="")) for key, template in templates.items()}
+    quoted = quote(patient_id, safe="")
+    return {key: template.replace(_PATIENT_TOKEN, quoted) for key, template in templates.items()}
 
 
 def require_data(deliveries: Deliveries) -> None:

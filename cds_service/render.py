@@ -22,12 +22,13 @@ from .fhir_elements import Json, filled, is_named
 from .fhir_orders import Requested, reasons, service_request, with_side, with_window
 from .knowledge import CardText, Guideline, Knowledge, OrderTemplate
 
-_ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#!|~&"} | {"\r": " ", "\n": " ", "\t": " "})
+_MARKUP = {ord(char): f"\\{char}" for char in "\\`*_{}[]<>#!|~&"} | dict.fromkeys(map(ord, "\r\n\t"), " ")
 _CONTROL = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, *range(0x80, 0xA0)])
 _INVISIBLE = dict.fromkeys(
     [0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
 )
 """Characters that turn the writing direction of what follows, or hide between others."""
+_ESCAPES: Mapping[int, str | None] = {**_MARKUP, **_CONTROL, **_INVISIBLE}
 QUOTE_LIMIT = 400
 """Characters of patient data that one quotation on a card may have."""
 
@@ -36,7 +37,7 @@ def escaped(words: str) -> str:
     """Words from patient data, safe inside Markdown: nothing in them is markup, a link or a control character."""
     if len(words) > QUOTE_LIMIT:
         words = words[: QUOTE_LIMIT - 1] + "…"
-    plain = " ".join(words.translate(_CONTROL | _INVISIBLE).translate(_ESCAPES).split())
+    plain = " ".join(words.translate(_ESCAPES).split())
     if "://" in plain or "www." in plain or "@" in plain:  # some readers make links of bare addresses
         plain = plain.replace("://", "\\:\\/\\/").replace("www.", "www\\.").replace("@", "\\@")
     return plain

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from .core.vocabulary import Distribution, Morphology, OrderKind, Side
 
@@ -197,9 +198,20 @@ def _spellings(uri: str) -> tuple[str, ...]:
 
 def folded(text: str) -> str:
     """Lower case without accents, punctuation, entities and doubled spaces, for comparing words."""
+    return _folded_title(text) if len(text) <= _TITLE_LENGTH else _folded(text)
+
+
+_TITLE_LENGTH = 80
+"""Characters up to which a text is taken for a title: those of codes, which come again in every call."""
+
+
+def _folded(text: str) -> str:
     bare = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
     bare = "".join(char for char in bare if not unicodedata.combining(char))
     return " ".join(re.sub(r"[^\w-]+", " ", bare).replace("_", " ").split())
+
+
+_folded_title = lru_cache(maxsize=2048)(_folded)
 
 
 def _tokens(text: str) -> tuple[str, ...]:

@@ -62,6 +62,8 @@ class Interval:
 
 
 def _days_after(day: date, days: int) -> date:
+    if not days:
+        return day
     return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
 
 

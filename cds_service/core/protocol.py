@@ -5,9 +5,12 @@ A protocol is loaded from the knowledge folder; nothing in this module knows a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from .dates import Interval
 from .vocabulary import Category, Change, Distribution, Group, Indicator, Morphology, OrderKind
@@ -23,6 +26,23 @@ class Operator(StrEnum):
     LESS_THAN = "less-than"
 
 
+def _is_at_least(operand: Any, value: Any) -> bool:
+    return value is not None and value >= operand
+
+
+def _is_less_than(operand: Any, value: Any) -> bool:
+    return value is not None and value < operand
+
+
+_TESTS: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.IS: operator.eq,
+    Operator.IS_NOT: operator.ne,
+    Operator.IN: operator.contains,
+    Operator.AT_LEAST: _is_at_least,
+    Operator.LESS_THAN: _is_less_than,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One comparison of a fact with a value."""
@@ -31,19 +51,11 @@ class Condition:
     operator: Operator
     operand: object
 
-    def holds(self, value: object) -> bool:
-        """Whether a known `value` of the fact meets the condition."""
-        match self.operator:
-            case Operator.IS:
-                return value == self.operand
-            case Operator.IN:
-                return value in self.operand  # type: ignore[operator]
-            case Operator.IS_NOT:
-                return value != self.operand
-            case Operator.AT_LEAST:
-                return value is not None and value >= self.operand  # type: ignore[operator]
-            case Operator.LESS_THAN:
-                return value is not None and value < self.operand  # type: ignore[operator]
+    holds: Callable[[object], bool] = field(init=False, repr=False, compare=False)
+    """Whether a known value of the fact meets the condition. Made once, because every call asks every row."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", partial(_TESTS[self.operator], self.operand))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,9 @@ from .spool import Spool
 MOST_WAITING = 10_000
 """Records in memory; beyond that they are dropped and counted."""
 BATCH = 500
+COLLECT_SECONDS = 1.0
+"""How long records are collected before they are written: one transaction for each of them would cost several times
+what the calls cost that they are records of, and hold those up."""
 _IDLE_SECONDS = 1.0
 """How long the thread looks for more before it ends. Also the longest that a shutdown waits for it."""
 RETRY_SECONDS = 2.0
@@ -39,7 +42,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
-        self._is_closing = False
+        self._closing = threading.Event()
 
     def add(self, record: DecisionRecord) -> None:
         """Takes a record on, or drops it where too many wait."""
@@ -60,11 +63,11 @@ class Recorder:
 
     def finish(self) -> None:
         """Waits until nothing is left in memory; what is in the spool may stay there."""
-        self._is_closing = True
+        self._closing.set()
         thread = self._thread
         if thread is not None:
             thread.join()
-        self._is_closing = False
+        self._closing.clear()
 
     def _run(self) -> None:
         try:
@@ -91,6 +94,8 @@ class Recorder:
         batch: list[DecisionRecord] = []
         try:
             batch.append(self._waiting.get(timeout=_IDLE_SECONDS))
+            if self._waiting.qsize() < BATCH:
+                self._closing.wait(COLLECT_SECONDS)
             while len(batch) < BATCH:
                 batch.append(self._waiting.get_nowait())
         except queue.Empty:
@@ -126,4 +131,4 @@ class Recorder:
 
     def _is_ending(self) -> bool:
         """Whether the process is about to end; the next one empties the spool then."""
-        return self._is_closing or not threading.main_thread().is_alive()
+        return self._closing.is_set() or not threading.main_thread().is_alive()

@@ -72,7 +72,9 @@ def _with_single_slashes(app: WSGIApplication) -> WSGIApplication:
     would lose the body of a call."""
 
     def called(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["PATH_INFO"] = re.sub("/{2,}", "/", environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        if "//" in path:
+            environ["PATH_INFO"] = re.sub("/{2,}", "/", path)
         return app(environ, start_response)
 
     return called

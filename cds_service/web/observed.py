@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from flask import Flask, Response, g, request
 
 from ..clients import ANYONE
 from ..core.answers import Gap, Reason
-from ..pipeline import Answer
+from ..pipeline import Answer, new_id
 from ..store import DecisionRecord
 from ..terminology import is_valid_loinc, is_valid_sctid
 from . import metrics
@@ -58,7 +57,7 @@ def register(app: Flask, services: Iterable[str]) -> None:
     @app.before_request
     def begin() -> None:
         given = request.headers.get("X-Request-Id", "")
-        g.call = Call(request_id=given.lower() if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4()))
+        g.call = Call(request_id=given.lower() if _REQUEST_ID.fullmatch(given) else new_id())
         service = (request.view_args or {}).get("service_id")
         if service in known:
             g.call.service = service
@@ -90,7 +89,7 @@ def answered(answer: Answer) -> DecisionRecord:
     """Counts an answer, puts it on the log line, and gives the record that is kept of it."""
     current = call()
     record = DecisionRecord(
-        call=str(uuid.uuid4()),
+        call=new_id(),
         at=datetime.now(UTC),
         service=current.service,
         client=current.client,
