@@ -15,9 +15,9 @@ from .spool import Spool
 MOST_WAITING = 10_000
 """Records in memory; beyond that they are dropped and counted."""
 BATCH = 500
-COLLECT_SECONDS = 1.0
-"""How long records are collected before they are written: one transaction for each of them would cost several times
-what the calls cost that they are records of, and hold those up."""
+COLLECT_SECONDS = 0.25
+"""How long records are collected where they come one upon the other: a transaction for each of them would cost several
+times what the calls cost that they are records of. A single record is written at once."""
 _IDLE_SECONDS = 1.0
 """How long the thread looks for more before it ends. Also the longest that a shutdown waits for it."""
 RETRY_SECONDS = 2.0
@@ -94,7 +94,7 @@ class Recorder:
         batch: list[DecisionRecord] = []
         try:
             batch.append(self._waiting.get(timeout=_IDLE_SECONDS))
-            if self._waiting.qsize() < BATCH:
+            if 0 < self._waiting.qsize() < BATCH:
                 self._closing.wait(COLLECT_SECONDS)
             while len(batch) < BATCH:
                 batch.append(self._waiting.get_nowait())
@@ -105,8 +105,18 @@ class Recorder:
     def _deliver(self, batch: list[DecisionRecord]) -> None:
         if time.monotonic() >= self._not_before and self._is_written(batch):
             return
-        kept = self._spool.put(batch)
-        self._count("spooled" if kept else "dropped", len(batch))
+        self._keep(batch)
+
+    def _keep(self, batch: list[DecisionRecord]) -> None:
+        """Spools a batch, or as much of it as there is room for."""
+        if self._spool.put(batch):
+            self._count("spooled", len(batch))
+        elif len(batch) == 1:
+            self._count("dropped", 1)
+        else:
+            half = len(batch) // 2
+            self._keep(batch[:half])
+            self._keep(batch[half:])
 
     def _empty_spool(self) -> None:
         for path, batch in self._spool.batches():
