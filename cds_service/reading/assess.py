@@ -75,9 +75,11 @@ _TITLE = 40
 
 def _is_no_assessment(tokens: Tokens) -> bool:
     """Whether the document is of a kind that states no assessment of its own: a letter to the patient, a procedure
-    note, a pathology report."""
+    note, a pathology report. A line that states a category is no title: it may speak of such a document, or advise
+    it."""
     role = ROLE["no_assessment"]
-    end = tokens.first(BIRADS | ACR, 0, _TITLE) or _TITLE
+    first = tokens.first(BIRADS | ACR, 0, _TITLE)
+    end = _TITLE if first is None else tokens.at(tokens.text.folded.rfind("\n", 0, tokens.starts[first]) + 1)
     return any(
         bits & role and i not in tokens.inner and (i == 0 or not tokens.words[i - 1].isalpha())
         for i, bits in enumerate(tokens.roles[:end])
