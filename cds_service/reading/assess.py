@@ -424,9 +424,9 @@ class _State:
         """The rank of an earlier addendum that a statement speaks of."""
         tokens = self.tokens
         for i in range(max(begin, within.body), end):
-            for phrase, kind in tokens.language.headings.get(tokens.words[i], ()):
-                if kind == "addendum" and tuple(tokens.words[i : i + len(phrase)]) == phrase:
-                    number = tokens.words[i + len(phrase)] if i + len(phrase) < len(tokens) else ""
+            for behind, kind in tokens.phrases_at(i, tokens.language.headings):
+                if kind == "addendum":
+                    number = tokens.words[behind] if behind < len(tokens) else ""
                     rank = int(number) if number.isdigit() and len(number) == 1 else within.addendum - 1
                     return rank if 0 < rank < within.addendum else None
         return None
@@ -555,14 +555,12 @@ class _State:
 
     def _has_calcifications(self, decided: Sequence[Mention]) -> bool:
         """Whether the impression, or the statement that decided, speaks of calcifications without denying them."""
-        names = {word for word in self.tokens.text.words if word.startswith(self.tokens.language.calcifications)}
-        if not names:
-            return False
+        words, names = self.tokens.words, self.tokens.language.calcifications
         spans = [(s.body, s.end) for s in self.sections.all if s.kind in _ASSESSING]
         spans = [*(each.statement for each in decided), *spans] if spans else [(0, len(self.tokens))]
         for span in spans:
             for begin, end in statements(self.tokens, *span):
-                place = next((i for i in range(begin, end) if self.tokens.words[i] in names), None)
+                place = next((i for i in range(begin, end) if words[i].startswith(names)), None)
                 if place is not None and not self.tokens.has(ROLE["normal"], begin, place):
                     return True
         return False
@@ -639,13 +637,11 @@ def _is_cut_off(tokens: Tokens) -> bool:
         known = ("birads", "category", "classification", *tokens.language.vocabulary)
         if len(last) > 3 and last not in known and any(each.startswith(last) for each in known):
             return True
-    if any(len(phrase) > 1 for phrase, _ in tokens.language.statements.get(last, ())) and not tokens.language.role(
-        [last]
-    ):
+    roles = tokens.language.singles.get(last, 0)
+    if not roles and any(len(phrase) > 1 for phrase, _ in tokens.language.statements.get(last, ())):
         return True
     length = tokens.ends[-1] - tokens.starts[line[0]] if line[0] < line[1] else 0
     if last in (",", "-"):
         return length > 20
-    roles = tokens.language.role([last])
     is_small = roles & (ROLE["fillers"] | ROLE["ands"] | ROLE["history.dated"] | ROLE["negation"])
     return bool(is_small) and not roles & (ROLE["breast"] | ROLE["normal"] & ~ROLE["negation"]) and length > 30

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from ..core.vocabulary import Category, Side
 from .text import fold, lexed
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 Raw = Mapping[str, Any]
 Phrase = tuple[str, ...]
@@ -57,8 +62,8 @@ class Language:
     """Words that tell the language."""
     singles: Mapping[str, int]
     """Word -> roles."""
-    phrases: Mapping[str, Mapping[str, Sequence[tuple[Phrase, int]]]]
-    """First word -> second word -> the phrases that begin so, the longest first, with their roles."""
+    phrases: Mapping[tuple[str, str], Sequence[tuple[Phrase, int]]]
+    """First two words -> the phrases that begin so, the longest first, with their roles."""
     capitals: Mapping[str, Side]
     """Folded -> side, for letters that name a side where they are capitals."""
     letters: Mapping[str, Side]
@@ -75,15 +80,6 @@ class Language:
     spoken: Mapping[str, Sequence[tuple[Phrase, str]]]
     """First word -> punctuation that was dictated as words."""
     calcifications: tuple[str, ...]
-
-    def role(self, words: Sequence[str]) -> int:
-        """The roles of exactly these words."""
-        if len(words) == 1:
-            return self.singles.get(words[0], 0)
-        for phrase, roles in self.phrases.get(words[0], {}).get(words[1], ()):
-            if phrase == tuple(words):
-                return roles
-        return 0
 
 
 def compiled(raw: Raw, fallback: Raw | None = None) -> Language:
@@ -110,21 +106,22 @@ def compiled(raw: Raw, fallback: Raw | None = None) -> Language:
         code=raw["language"],
         vocabulary=_vocabulary(raw),
         singles={phrase[0]: bits for phrase, bits in roles.items() if len(phrase) == 1},
-        phrases=_by_two(roles),
+        phrases=_by_beginning({phrase: bits for phrase, bits in roles.items() if len(phrase) > 1}, itemgetter(0, 1)),
         capitals={fold(letters): Side(side) for letters, side in raw["sides"]["capitals"].items()},
         letters={fold(letter): Side(side) for letter, side in raw["sides"]["letters"].items()},
         compounds=compounds,
         endings=tuple(compounds),
-        headings=_by_first(headings),
+        headings=_by_beginning(headings, _FIRST),
         months=_months([fold(word) for word in raw["months"]]),
         numbers={fold(word): str(number) for word, number in raw["numbers"].items()}
         | {fold(word): "1" for word in raw["numbers_after_category_only"]},
         spelled_letters={fold(word): letter for word, letter in raw["spelled_letters"].items()},
-        statements=_by_first(
-            {phrase: Category(key) for key, words in raw["statements"].items() for phrase in _phrases(words)}
+        statements=_by_beginning(
+            {phrase: Category(key) for key, words in raw["statements"].items() for phrase in _phrases(words)}, _FIRST
         ),
-        spoken=_by_first(
-            {phrase: mark.replace("\\n", "\n") for mark, words in raw["spoken"].items() for phrase in _phrases(words)}
+        spoken=_by_beginning(
+            {phrase: mark.replace("\\n", "\n") for mark, words in raw["spoken"].items() for phrase in _phrases(words)},
+            _FIRST,
         ),
         calcifications=tuple(map(fold, raw["calcifications"])),
     )
@@ -139,7 +136,7 @@ def _listed(raw: Raw, name: str) -> Iterable[str]:
 
 
 def _phrases(words: Iterable[str]) -> Iterable[Phrase]:
-    return (tuple(lexed(fold(word))) for word in words)
+    return (tuple(lexed(fold(word))[0]) for word in words)
 
 
 def _months(words: Sequence[str]) -> dict[str, int]:
@@ -160,18 +157,14 @@ def _endings(roles: Mapping[Phrase, int]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda each: -len(each[0])))
 
 
-def _by_first(table: Mapping[Phrase, Any]) -> dict[str, list[tuple[Phrase, Any]]]:
-    found: dict[str, list[tuple[Phrase, Any]]] = {}
+_FIRST: Callable[[Phrase], str] = itemgetter(0)
+
+
+def _by_beginning(table: Mapping[Phrase, T], beginning: Callable[[Phrase], K]) -> dict[K, list[tuple[Phrase, T]]]:
+    """The phrases of a table by how they begin, the longest first."""
+    found: dict[K, list[tuple[Phrase, T]]] = {}
     for phrase in sorted(table, key=len, reverse=True):
-        found.setdefault(phrase[0], []).append((phrase, table[phrase]))
-    return found
-
-
-def _by_two(roles: Mapping[Phrase, int]) -> dict[str, dict[str, list[tuple[Phrase, int]]]]:
-    found: dict[str, dict[str, list[tuple[Phrase, int]]]] = {}
-    for phrase in sorted(roles, key=len, reverse=True):
-        if len(phrase) > 1:
-            found.setdefault(phrase[0], {}).setdefault(phrase[1], []).append((phrase, roles[phrase]))
+        found.setdefault(beginning(phrase), []).append((phrase, table[phrase]))
     return found
 
 
@@ -198,12 +191,11 @@ class Languages:
 
     def __init__(self, languages: Iterable[Language]) -> None:
         self.by_code = {language.code: language for language in languages}
-        speakers: dict[str, list[str]] = {}
+        self._speakers: dict[str, tuple[str, ...]] = {}
+        """Word -> the languages that have it."""
         for language in self.by_code.values():
             for word in language.vocabulary:
-                speakers.setdefault(word, []).append(language.code)
-        self._weights = {word: [(code, 1 / len(codes)) for code in codes] for word, codes in speakers.items()}
-        """Word -> the languages that have it; a word that several have tells less."""
+                self._speakers[word] = (*self._speakers.get(word, ()), language.code)
 
     def likely(self, words: set[str], tag: str = "") -> list[Language]:
         """The languages that a text may be in by its different words, the likeliest first, with more than one where a
@@ -213,9 +205,9 @@ class Languages:
         stated = tag.lower().partition("-")[0]
         if stated in scores:
             scores[stated] += 0.2
-        for word in words & self._weights.keys():
-            for code, weight in self._weights[word]:
-                scores[code] += weight
+        for codes, count in Counter(map(self._speakers.__getitem__, words & self._speakers.keys())).items():
+            for code in codes:
+                scores[code] += count / len(codes)  # a word that several have tells less
         rounded = {code: round(score, 6) for code, score in scores.items()}  # sums depend on the order of a set
         least = max(rounded.values()) - _DOUBT
         close = sorted((code for code in rounded if rounded[code] >= least), key=rounded.__getitem__, reverse=True)

@@ -353,8 +353,8 @@ class _Finder:
         if not (newlines or anchor.is_bare) or (is_bracketed and words[value.first - 2] != "\n"):
             return False
         return not any(
-            category is value.category and tuple(words[behind + 1 : behind + 1 + len(phrase)]) == phrase
-            for phrase, category in self.tokens.language.statements.get(words[behind + 1], ())
+            category is value.category
+            for _, category in self.tokens.phrases_at(behind + 1, self.tokens.language.statements)
         )
 
     def _may_be_bare(self, value: Value) -> bool:
@@ -1016,7 +1016,8 @@ class _Finder:
                     side = self._referred(mention, begin, result)
                 if side is Side.UNSTATED and not mention.is_overall:
                     side = labels.side_of(mention)
-                mention = replace(mention, side=side)
+                if side is not Side.UNSTATED:
+                    mention = replace(mention, side=side)
             claimed = max(claimed, mention.last)
             previous = mention.last
             result.append(mention)
@@ -1291,17 +1292,15 @@ _ASSESSING = frozenset({"assessment", "impression", "final", "addendum"})
 def worded(tokens: Tokens, sections: Sections) -> list[Mention]:
     """Standard assessment statements in words: where a part of the report is the assessment or the impression, and
     behind a label that announces one."""
-    labels = Labels(tokens, sections)
+    labels, statements = Labels(tokens, sections), tokens.language.statements
     found: list[Mention] = []
     for i, word in enumerate(tokens.words):
-        for phrase, category in tokens.language.statements.get(word, ()):
-            if tuple(tokens.words[i : i + len(phrase)]) == phrase:
-                if not found or i >= found[-1].last:
-                    mention = _worded(tokens, sections.at(i), i, i + len(phrase), category)
-                    if mention is not None:
-                        side = mention.side if mention.side is not Side.UNSTATED else labels.side_of(mention)
-                        found.append(replace(mention, side=side))
-                break
+        stated = next(tokens.phrases_at(i, statements), None) if word in statements else None
+        if stated is not None and (not found or i >= found[-1].last):
+            mention = _worded(tokens, sections.at(i), i, *stated)
+            if mention is not None:
+                side = mention.side if mention.side is not Side.UNSTATED else labels.side_of(mention)
+                found.append(replace(mention, side=side))
     return labels.in_blocks(found)
 
 
@@ -1368,7 +1367,7 @@ def _is_announced(tokens: Tokens, section: Section, begin: int, first: int) -> b
     for j in range(line, i):
         if tokens.roles[j] & (BIRADS | ROLE["category_words"]):
             return True
-        for phrase, kind in tokens.language.headings.get(words[j], ()):
-            if kind in ("assessment", "impression", "final") and tuple(words[j : j + len(phrase)]) == phrase:
-                return True
+        headings = tokens.phrases_at(j, tokens.language.headings)
+        if any(kind in ("assessment", "impression", "final") for _, kind in headings):
+            return True
     return False

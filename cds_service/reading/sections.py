@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..core.vocabulary import Side
 from .language import ANY_SIDE, BIRADS, ROLE
-from .tokens import Tokens
+from .tokens import Tokens, where
 
 _MARKS = frozenset("*_#=->[]|.(){}")
 """Marks that may stand before a heading."""
@@ -81,16 +81,15 @@ def _headings(tokens: Tokens) -> list[_Heading]:
         heading = (_heading(tokens, first, end, is_line=True) or _reader(tokens, first, end)) if first < end else None
         if heading is not None:
             found[heading.start] = heading
-    for colon, word in enumerate(tokens.words):
-        if word == ":" and _is_colon(tokens, colon):
-            heading = _within_line(tokens, colon)
-            if heading is not None:
-                found.setdefault(heading.start, heading)
+    for colon in where(tokens.words, ":"):
+        heading = _within_line(tokens, colon) if _is_colon(tokens, colon) else None
+        if heading is not None:
+            found.setdefault(heading.start, heading)
     if tokens.is_dictated:
-        for i, word in enumerate(tokens.words):
-            for phrase, kind in tokens.language.headings.get(word, ()):
-                if kind in _DICTATED and tuple(tokens.words[i : i + len(phrase)]) == phrase:
-                    found.setdefault(i, _Heading(kind, i, i + len(phrase), (i, i)))
+        for i in range(len(tokens)):
+            for behind, kind in tokens.phrases_at(i, tokens.language.headings):
+                if kind in _DICTATED:
+                    found.setdefault(i, _Heading(kind, i, behind, (i, i)))
                     break
     starts = [_Heading(kind, start, start, (start, start), is_document=True) for start, kind in documents]
     return sorted([*starts, *found.values()], key=lambda each: (each.start, not each.is_document))
@@ -108,10 +107,7 @@ def _skip_marks(tokens: Tokens, i: int, end: int) -> int:
 
 def _heading(tokens: Tokens, first: int, end: int, *, is_line: bool) -> _Heading | None:
     words = tokens.words
-    for phrase, kind in tokens.language.headings.get(words[first], ()):
-        behind = first + len(phrase)
-        if tuple(words[first:behind]) != phrase:
-            continue
+    for behind, kind in tokens.phrases_at(first, tokens.language.headings):
         if tokens.behind(first) > behind and tokens.roles[first] & ROLE["overall"]:
             continue  # "Exam level: ..."
         if behind < end and words[behind - 1].isalpha() and words[behind] == "-" and _is_compound(tokens, behind):
@@ -124,14 +120,14 @@ def _heading(tokens: Tokens, first: int, end: int, *, is_line: bool) -> _Heading
 
 def _reader(tokens: Tokens, first: int, end: int) -> _Heading | None:
     """A label that names who read, or which reading it is, behind other words: `Night teleradiology prelim (ED):`."""
-    colon = next((i for i in range(first, min(end, first + 24)) if _is_colon(tokens, i)), None)
+    limit = min(end, first + 24)
+    if ":" not in tokens.words[first:limit]:
+        return None
+    colon = next((i for i in range(first, limit) if _is_colon(tokens, i)), None)
     for i in range(first, colon or first):
-        for phrase, kind in tokens.language.headings.get(tokens.words[i], ()):
-            if (
-                kind in (("preliminary", "final") if i > first else ("preliminary",))
-                and tuple(tokens.words[i : i + len(phrase)]) == phrase
-            ):
-                return _Heading(kind, first, (colon or first) + 1, (i + len(phrase), colon or first))
+        for behind, kind in tokens.phrases_at(i, tokens.language.headings):
+            if kind in (("preliminary", "final") if i > first else ("preliminary",)):
+                return _Heading(kind, first, (colon or first) + 1, (behind, colon or first))
     return None
 
 

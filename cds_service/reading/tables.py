@@ -13,9 +13,14 @@ from .sections import Sections
 from .tokens import Tokens
 from .values import Value, value_at
 
-_BOX = re.compile(r"\[ ?([x*\x02])? ?\]|\( ?([x*\x02])? ?\)|([\x01\x02])|^[ \t]*(x)(?= )")
+_FRAMED = r"\[ ?([x*\x02])? ?\]|\( ?([x*\x02])? ?\)|([\x01\x02])"
+_FRAMED_BOX = re.compile(_FRAMED)
+_TICKED = ("[x", "[ x", "[*", "[ *", "[\x02", "[ \x02", "(x", "( x", "(*", "( *", "(\x02", "( \x02", "\x02")
+_BOX = re.compile(_FRAMED + r"|^[ \t]*(x)(?= )")
 _GAP = re.compile(r"\t|\|| {2,}")
-_HAS_BOX = re.compile(r"[\[(\x01\x02*<_]|^[ \t]*x ")
+_GAPS = ("\t", "|", "  ")
+_BOX_MARKS = ("[", "(", "\x01", "\x02", "*", "<", "_")
+"""What a line with a gap, and one with a box, holds at least: for most reports this tells that they have none."""
 _FLAG = re.compile(r"\b([0-6][abc]?):([ny])\b")
 _LONGEST = 1000
 """A line longer than this is no row of a table or a form."""
@@ -66,6 +71,8 @@ class _Layout:
         self.tokens = tokens
         self.sections = sections
         self.laid = Laid()
+        self.gaps = [gap for gap in _GAPS if gap in tokens.text.folded]
+        self.box_marks = [mark for mark in _BOX_MARKS if mark in tokens.text.folded]
         self.side_columns: list[tuple[int, Side]] = []
         self.category_column: tuple[int, int] | None = None
         """Offset and number of the column."""
@@ -78,7 +85,7 @@ class _Layout:
         for line in self._lines():
             self.rows_left -= 1
             self.list_left -= 1
-            if _HAS_BOX.search(line.words):
+            if self._may_have_box(line.words):
                 boxes = list(_BOX.finditer(line.words))
                 if (len(boxes) > 1 or (boxes and self._value_near(line, boxes[0]))) and self._boxes(line, boxes):
                     continue
@@ -86,7 +93,7 @@ class _Layout:
                     continue
             if ":n" in line.words and self._flags(line):
                 continue
-            if _GAP.search(line.words):
+            if self._has_gap(line.words):
                 cells = self._cells(line)
                 if len(cells) > 1 and self._row(line, cells):
                     continue
@@ -99,10 +106,16 @@ class _Layout:
         for words in self.tokens.text.folded.split("\n"):
             end = start + len(words)
             if words and (
-                end - start < _LONG or (end - start < _LONGEST and (_GAP.search(words) or _HAS_BOX.search(words)))
+                end - start < _LONG or (end - start < _LONGEST and (self._has_gap(words) or self._may_have_box(words)))
             ):
                 yield _Line(start, words, self.tokens.at(start), self.tokens.at(end))
             start = end + 1
+
+    def _has_gap(self, words: str) -> bool:
+        return any(gap in words for gap in self.gaps)
+
+    def _may_have_box(self, words: str) -> bool:
+        return any(mark in words for mark in self.box_marks) or words.lstrip(" \t").startswith("x ")
 
     def _cells(self, line: _Line) -> list[_Cell]:
         cells = []
@@ -456,7 +469,7 @@ _ENDS_ANNOUNCEMENT = frozenset({"assessment"})
 
 
 def _is_marked(box: re.Match[str]) -> bool:
-    return bool(box[1] or box[2] or box[3] == "\x02" or box[4])
+    return bool(box[1] or box[2] or box[3] == "\x02" or box.lastindex == 4)
 
 
 def _nearest(columns: Sequence[tuple[int, Side]], column: int) -> Side:
@@ -466,13 +479,11 @@ def _nearest(columns: Sequence[tuple[int, Side]], column: int) -> Side:
 def ticked_side(tokens: Tokens) -> Side | None:
     """The breast that is ticked in a form, where the other one stands beside it and is not."""
     folded = tokens.text.folded
-    if "x" not in folded and "\x02" not in folded:
+    if not any(mark in folded for mark in _TICKED):
         return None
     ticked: set[Side] = set()
     empty: set[Side] = set()
-    for box in _BOX.finditer(folded):
-        if box[4] is not None:
-            continue
+    for box in _FRAMED_BOX.finditer(folded):
         i = tokens.at(box.end())
         if i >= len(tokens):
             continue

@@ -58,25 +58,22 @@ def fold(text: str) -> str:
     return text.replace("\r\n", " \n").translate(_FOLD).encode("ascii", "replace").decode("ascii")
 
 
-_PIECE = re.compile(r"[ \t]*(?:[a-z]+|[0-9]+|.)|\n")
+_PIECE = re.compile(r"[a-z]+[ \t]*|[0-9]+[ \t]*|[^ \t][ \t]*")
 
 
-def pieces(folded: str) -> list[str]:
-    """A folded text cut into words, numbers, line ends and single marks, each with the blanks before it; together they
-    are the text."""
-    return _PIECE.findall(folded)
-
-
-def lexed(folded: str) -> list[str]:
-    """The words, numbers and marks of a folded text."""
-    return [piece.lstrip(" \t") for piece in pieces(folded)]
+def lexed(folded: str) -> tuple[list[str], list[int]]:
+    """The words, numbers, line ends and single marks of a folded text, and the offset of each."""
+    pieces = _PIECE.findall(folded)  # each with the blanks behind it, so that their lengths lead to the offsets
+    first = len(folded) - len(folded.lstrip(" \t"))
+    starts = itertools.accumulate(map(len, pieces[:-1]), initial=first)
+    return list(map(str.rstrip, pieces, itertools.repeat(" \t"))), list(starts)
 
 
 _NEW_ITEM = re.compile(
     r"[ \t]*(?:[-*+#>=_]|\(?\d{1,2}[.)]\s|\[|\(\s?\)|\(x\)|[a-z][\w /&().,#'-]{0,40}:|[a-z]{1,2}[ ]{0,2}-\s"
     r"|(?:addend|nachtrag|aanvull|adend|aditam|rectific|corrig|errat)[a-z]{0,6}\b|$)"
 )
-_ENDS_STATEMENT = re.compile(r"[.:;!?|]\s*$")
+_ENDS_STATEMENT = frozenset(".:;!?|")
 _LEADER = re.compile(r"(?<![:=] )(?<![:=])\.{4,}(?=[ \t]*[^\s.])|(?<=\s)\.{2,3}(?=\s)")
 _PAGE_NUMBER = (
     r"(?:page|seite|pagina|pag\.?|p\.|blatt)[ \t]{1,3}\d{1,3}(?:[ \t]{0,3}(?:/|of|von|de|di|van|sur)[ \t]{0,3}\d{1,3})?"
@@ -107,16 +104,14 @@ class Text:
         self.folded = fold(original)
 
     @cached_property
-    def pieces(self) -> list[str]:
-        """The flat text cut into words, numbers, line ends and marks."""
-        return pieces(self.flat)
+    def lexed(self) -> tuple[list[str], list[int]]:
+        """The words, numbers, line ends and marks of the flat text, and the offset of each."""
+        return lexed(self.flat)
 
     @cached_property
     def words(self) -> set[str]:
         """The different words of the text."""
-        words = {piece.lstrip(" \t") for piece in self.pieces}
-        words.discard("")
-        return words
+        return set(self.lexed[0])
 
     @cached_property
     def flat(self) -> str:
@@ -157,7 +152,7 @@ class Text:
             return not bare.endswith(":")
         if width and _is_full(line, following, width) and len(following) >= SHORT_LINE:
             return not bare.endswith(":")
-        return len(line) >= SHORT_LINE and not _ENDS_STATEMENT.search(line)
+        return len(line) >= SHORT_LINE and bare[-1] not in _ENDS_STATEMENT
 
     def quoted(self, start: int, end: int) -> str:
         """What stands between two offsets, as a person reads it."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import accumulate
-from operator import or_, sub
+from itertools import compress, count, pairwise, repeat
+from operator import add, or_
+from typing import TypeVar
 
 from ..core.vocabulary import Side
 from .language import (
@@ -17,10 +18,13 @@ from .language import (
     REFERRING_SIDE,
     ROLE,
     Language,
+    Phrase,
     is_misspelt,
     is_near,
 )
-from .text import DICTATED, Text, pieces
+from .text import DICTATED, Text, lexed
+
+T = TypeVar("T")
 
 _LEFT, _RIGHT = ROLE["sides.left"], ROLE["sides.right"]
 _BOTH = ROLE["sides.both"]
@@ -62,10 +66,6 @@ class Tokens:
     def __init__(self, text: Text, language: Language) -> None:
         self.text = text
         self.language = language
-        self.words: list[str] = []
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.roles: list[int] = []
         self.until: dict[int, int] = {}
         """First token of a phrase -> the token behind it."""
         self.inner: set[int] = set()
@@ -77,45 +77,40 @@ class Tokens:
         punctuated = _punctuated(text, language)
         self.is_dictated = punctuated is not None
         """Whether the punctuation was dictated as words, so that headings stand in the running text."""
-        self._lex(text.pieces if punctuated is None else pieces(punctuated))
+        self._lex(*(text.lexed if punctuated is None else lexed(punctuated)))
         self._find_phrases()
         self._find_sides()
         within = {i for first, end, _ in self.sides for i in range(first + 1, end + self._goes_on(end))}
-        breaks = [i for i, word in enumerate(self.words) if word in _BREAKS and i not in within]
+        breaks = [i for i in where(self.words, _BREAKS) if i not in within]
         self.lines = [-1, *(i for i in breaks if self.words[i] == "\n"), len(self.words)]
         """The line ends, with one before the first line."""
-        self.stops = self._bounded([-1, *(i for i in breaks if self._is_stop(i)), len(self.words)])
+        ends = (i for i in breaks if self.words[i] != "." or self._is_end(i))
+        self.stops = self._bounded([-1, *ends, len(self.words)])
         """The ends of statements, with one before the first."""
 
     # ------------------------------------------------------------------------------
     # Building
 
-    def _lex(self, every: list[str]) -> None:
-        words = [piece.lstrip(" \t") for piece in every]
-        ends = list(accumulate(map(len, every)))
-        if "" in words:  # blanks at the end of a line
-            kept = [i for i, word in enumerate(words) if word]
-            words, ends = [words[i] for i in kept], [ends[i] for i in kept]
-        while words and words[-1] == "\n":
-            del words[-1], ends[-1]
-        self.words, self.ends = words, ends
-        self.starts = list(map(sub, ends, map(len, words)))
-        get = self.language.singles.get
-        self.roles = [get(word, 0) for word in words]
+    def _lex(self, words: list[str], starts: list[int]) -> None:
+        count = len(words)
+        while count and words[count - 1] == "\n":
+            count -= 1
+        self.words, self.starts = words[:count], starts[:count]
+        self.ends = list(map(add, self.starts, map(len, self.words)))
+        self.roles = list(map(self.language.singles.get, self.words, repeat(0)))
         if self.language.compounds:
             for i, word in enumerate(self.words):
                 if not self.roles[i] and len(word) > _COMPOUND and word.endswith(self.language.endings):
                     self.roles[i] = next(bits for end, bits in self.language.compounds.items() if word.endswith(end))
 
     def _find_phrases(self) -> None:
-        words, firsts = self.words, self.language.phrases
+        words, phrases = self.words, self.language.phrases
         behind = 0
-        for i in [i for i, word in enumerate(words) if word in firsts]:
+        for i in where(pairwise(words), phrases):
             if i < behind:
                 continue
-            following = words[i + 1] if i + 1 < len(words) else ""
-            for phrase, roles in firsts[words[i]].get(following, ()):
-                if tuple(words[i : i + len(phrase)]) == phrase:
+            for phrase, roles in phrases[words[i], words[i + 1]]:
+                if len(phrase) == 2 or tuple(words[i : i + len(phrase)]) == phrase:
                     behind = i + len(phrase)
                     if roles & _IGNORED:
                         for j in range(i, behind):
@@ -128,13 +123,18 @@ class Tokens:
                     else:
                         self.roles[i] |= roles
                     break
-        candidates = {word for word in self.text.words - _BIRADS_WORDS if word == "bi" or is_misspelt(word)}
+        candidates = {
+            word
+            for word in self.text.words
+            if word[0] == "b" and (word == "bi" or (word not in _BIRADS_WORDS and is_misspelt(word)))
+        }
         if "irads" in self.text.words:
             candidates.add("b")
-        for i in [i for i, word in enumerate(words) if word in candidates] if candidates else ():
+        for i in where(words, candidates) if candidates else ():
             if not self.roles[i] & BIRADS:
                 self._find_misspelt(i, words[i])
-        self.marked = [i for i, roles in enumerate(self.roles) if roles and i not in self.inner]
+        inner = self.inner
+        self.marked = [i for i in compress(range(len(words)), self.roles) if i not in inner]
 
     def _find_misspelt(self, i: int, word: str) -> None:
         """The word BI-RADS with letters wrong, missing or swapped, in one piece or two."""
@@ -189,9 +189,9 @@ class Tokens:
             merged.append(each)
         return merged
 
-    def _is_stop(self, i: int) -> bool:
-        """Whether a mark ends a statement: not the full stop of an abbreviation or within a number."""
-        if self.words[i] != "." or i == 0:
+    def _is_end(self, i: int) -> bool:
+        """Whether a full stop ends a statement: not that of an abbreviation or within a number."""
+        if i == 0:
             return True
         if i in self.inner and i + 1 < len(self.words) and self.roles[i + 1] & BIRADS and self.roles[i - 1] & _BOTH:
             return True  # "calcs bilat. BI-RADS 2"
@@ -249,7 +249,7 @@ class Tokens:
 
     def has(self, role: int, begin: int, end: int) -> bool:
         """Whether one of the tokens has a role."""
-        return bool(reduce(or_, self.roles[max(0, begin) : max(0, end)], 0) & role)
+        return end > 0 and bool(reduce(or_, self.roles[begin if begin > 0 else 0 : end], 0) & role)
 
     def last(self, role: int, begin: int, end: int) -> int | None:
         """The last token with a role."""
@@ -258,6 +258,14 @@ class Tokens:
     def first(self, role: int, begin: int, end: int) -> int | None:
         """The first token with a role."""
         return next((i for i in range(max(0, begin), min(end, len(self.words))) if self.roles[i] & role), None)
+
+    def phrases_at(self, i: int, table: Mapping[str, Sequence[tuple[Phrase, T]]]) -> Iterator[tuple[int, T]]:
+        """The phrases of a table, which has them by their first words, that begin at a token: the token behind each,
+        and what it stands for."""
+        for phrase, value in table.get(self.words[i], ()):
+            behind = i + len(phrase)
+            if tuple(self.words[i:behind]) == phrase:
+                yield behind, value
 
     def behind(self, i: int) -> int:
         """The token behind the phrase that begins with a token."""
@@ -307,6 +315,11 @@ class Tokens:
                 return False
             count += 1
         return count <= most
+
+
+def where(words: Iterable[T], wanted: Container[T]) -> Iterator[int]:
+    """The places of some words among others."""
+    return compress(count(), map(wanted.__contains__, words))
 
 
 _CLOSE = ROLE["fillers"] | ROLE["connectors"] | ROLE["category_words"] | ROLE["breast"] | BIRADS | ROLE["history.dated"]
