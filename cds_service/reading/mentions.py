@@ -79,6 +79,7 @@ WINDOW = 70
 """Tokens behind the word BI-RADS within which its category may stand, a legend in brackets included."""
 REACH = 30
 """Tokens before a mention that are looked at for what kind of statement it is."""
+_ANNOUNCING = BIRADS | ACR | ROLE["category_words"]
 _OPENING = frozenset(":=-.,#*|'\"/[>{<)]")
 _BLANKS = ("__", "?", "***", "...", "[]", "()", "<>", "[<")
 
@@ -106,7 +107,8 @@ class _Finder:
     def __init__(self, tokens: Tokens, sections: Sections) -> None:
         self.tokens = tokens
         self.sections = sections
-        birads = sum(1 for i in tokens.marked if tokens.roles[i] & BIRADS)
+        self.announcing = tokens.marked_as(_ANNOUNCING)
+        birads = sum(1 for i in self.announcing if tokens.roles[i] & BIRADS)
         self.names_other_system = tokens.text.flat.count("rads") > birads and any(
             word.endswith("rads") and i not in tokens.inner and not tokens.roles[i] & BIRADS
             for i, word in enumerate(tokens.words)
@@ -156,9 +158,7 @@ class _Finder:
     # Announcements
 
     def _anchors(self) -> list[_Anchor]:
-        tokens = self.tokens
-        category = ROLE["category_words"]
-        found = [self._anchor(i) for i in tokens.marked if tokens.roles[i] & (BIRADS | ACR | category)]
+        found = [self._anchor(i) for i in self.announcing]
         bare = [*self._headings(), *self._changes()]
         return sorted(
             [each for each in (*found, *bare) if each is not None], key=lambda each: (each.first, each.is_bare)
@@ -663,6 +663,8 @@ class _Finder:
         end = max(end, tokens.statement(value.last - 1)[1] if value.last > value.first else end)
         section = self.sections.at(first)
         begin = max(begin, section.start)
+        inside = {bits & MODALITY for bits in tokens.roles[first : value.first]} - {0}
+        is_of_several = len(inside) > 1  # "Final BI-RADS (mammo + US): 3"
         near = max(begin, min(done, first), first - REACH)
         around = max(near, first - 8)
         status = self._status(anchor, value, first, section, begin, near, end)
@@ -681,13 +683,11 @@ class _Finder:
             or tokens.has(ROLE["overall"], begin, min(begin + 2, first)),
             is_combined=tokens.has(ROLE["combined"], max(begin, first - REACH), value.first)
             or tokens.has(ROLE["combined"], section.start, section.body)
-            or self._is_of_several(first, value),
+            or is_of_several,
             steps=_steps(value),
             is_formal=self._is_formal(begin, first),
             is_now=tokens.has(ROLE["current"], near, value.first),
-            modality=self._modality(
-                max(done if done <= first else 0, section.start, tokens.line(first)[0]), first, value
-            ),
+            modality=0 if is_of_several else inside.pop() if inside else self._modality(done, first, section),
             lesion=self._lesion(first, value),
             is_of_finding=tokens.has(ROLE["lesion"], max(tokens.line(first)[0], section.body), first),
         )
@@ -708,22 +708,15 @@ class _Finder:
             for i in range(max(tokens.line(first)[0], begin), first)
         )
 
-    def _modality(self, begin: int, first: int, value: Value) -> int:
-        """The modality that was named last before a place, or between the word BI-RADS and its value."""
+    def _modality(self, done: int, first: int, section: Section) -> int:
+        """The modality that was named last before a place, in its line or the label above."""
         tokens = self.tokens
+        begin = max(done if done <= first else 0, section.start, tokens.line(first)[0])
         above = tokens.words[max(0, begin - 2) : begin]
         if above == [":", "\n"] or (above[1:] == ["\n"] and self._is_wrapped(begin - 1, first)):
             begin = max(tokens.line(begin - 2)[0], begin - REACH)  # the label stands on the line above
-        if self._is_of_several(first, value):
-            return 0
-        inside = tokens.last(MODALITY, first, value.first)
-        place = inside if inside is not None else tokens.last(MODALITY, begin, first)
+        place = tokens.last(MODALITY, begin, first)
         return 0 if place is None else tokens.roles[place] & MODALITY
-
-    def _is_of_several(self, first: int, value: Value) -> bool:
-        """Whether several modalities are named before the value: `Final BI-RADS (mammo + US): 3`."""
-        roles = self.tokens.roles
-        return len({roles[i] & MODALITY for i in range(first, value.first)} - {0}) > 1
 
     def _is_wrapped(self, end: int, first: int) -> bool:
         """Whether a long line ends right before the word BI-RADS, which begins the next one."""
@@ -735,15 +728,16 @@ class _Finder:
         tokens, words = self.tokens, self.tokens.words
         line = tokens.line(first)[0]
         begin = max(line, first - 45)
-        for i in range(first - 1, begin - 1, -1):
-            if tokens.roles[i] & ROLE["lesion_numbers"]:
-                j = i + 1
-                while (j < first and words[j] in "#.(") or (j < first and words[j] in ("nr", "no")):
-                    j += 1
-                is_number = j < first and len(words[j]) == 1 and (words[j].isdigit() or words[j] in "abcde")
-                is_measure = j + 1 < len(words) and tokens.roles[j + 1] & ROLE["units"]
-                if is_number and not is_measure and not _is_clock(tokens, j):
-                    return f"lesion {words[j]}"
+        numbered = tokens.last(ROLE["lesion_numbers"], begin, first)
+        while numbered is not None:
+            j = numbered + 1
+            while j < first and (words[j] in "#.(" or words[j] in ("nr", "no")):
+                j += 1
+            is_number = j < first and len(words[j]) == 1 and (words[j].isdigit() or words[j] in "abcde")
+            is_measure = j + 1 < len(words) and tokens.roles[j + 1] & ROLE["units"]
+            if is_number and not is_measure and not _is_clock(tokens, j):
+                return f"lesion {words[j]}"
+            numbered = tokens.last(ROLE["lesion_numbers"], begin, numbered)
         for i in range(first - 1, begin - 1, -1):
             if words[i].isdigit() and _is_clock(tokens, i):
                 return f"clock {words[i]}"

@@ -30,6 +30,7 @@ _LEFT, _RIGHT = ROLE["sides.left"], ROLE["sides.right"]
 _BOTH = ROLE["sides.both"]
 _OTHER, _IGNORED, _ANDS, _BREAST = ROLE["sides.other"], ROLE["ignored"], ROLE["ands"], ROLE["breast"]
 _ABBREVIATION = ROLE["abbreviations"]
+_NAMES_SIDE = ANY_SIDE | CAPITAL
 _BIRADS_WORDS = frozenset(
     {"birads", "bilateral", "bilaterally", "breast", "breasts", "benign", "biopsy", "by", "be", "b"}
 )
@@ -92,10 +93,10 @@ class Tokens:
     # Building
 
     def _lex(self, words: list[str], starts: list[int]) -> None:
-        count = len(words)
-        while count and words[count - 1] == "\n":
-            count -= 1
-        self.words, self.starts = words[:count], starts[:count]
+        size = len(words)
+        while size and words[size - 1] == "\n":
+            size -= 1
+        self.words, self.starts = words[:size], starts[:size]
         self.ends = list(map(add, self.starts, map(len, self.words)))
         self.roles = list(map(self.language.singles.get, self.words, repeat(0)))
         if self.language.compounds:
@@ -154,11 +155,10 @@ class Tokens:
         """Sides by words, and by letters where they are capitals."""
         original, capitals = self.text.original, self.language.capitals
         found: list[tuple[int, int, Side]] = []
-        for i in self.marked:
-            roles = self.roles[i]
-            if roles & ANY_SIDE:
-                found.append((i, self.until.get(i, i + 1), _side_of(roles)))
-            elif roles & CAPITAL and self._is_capital(i, original):
+        for i in self.marked_as(_NAMES_SIDE):
+            if self.roles[i] & ANY_SIDE:
+                found.append((i, self.until.get(i, i + 1), _side_of(self.roles[i])))
+            elif self._is_capital(i, original):
                 found.append((i, i + 1, capitals[self.words[i]]))
         self.sides = self._paired(found)
 
@@ -211,6 +211,8 @@ class Tokens:
     def _bounded(self, stops: list[int]) -> list[int]:
         """Statements that no sentence is as long as are divided, at a comma if there is one, so that whatever looks
         through the statement of a mention takes a bounded time."""
+        if all(stop - last <= LONGEST for last, stop in pairwise(stops)):
+            return stops
         result = stops[:1]
         for stop in stops[1:]:
             while stop - result[-1] > LONGEST:
@@ -247,17 +249,26 @@ class Tokens:
         place = bisect_left(self.lines, i)
         return self.lines[place - 1] + 1, self.lines[place]
 
+    def marked_as(self, role: int) -> list[int]:
+        """The tokens with a role, those within a phrase left out."""
+        roles = self.roles
+        return [i for i in self.marked if roles[i] & role]
+
     def has(self, role: int, begin: int, end: int) -> bool:
         """Whether one of the tokens has a role."""
         return end > 0 and bool(reduce(or_, self.roles[begin if begin > 0 else 0 : end], 0) & role)
 
     def last(self, role: int, begin: int, end: int) -> int | None:
         """The last token with a role."""
-        return next((i for i in range(end - 1, max(0, begin) - 1, -1) if self.roles[i] & role), None)
+        if not self.has(role, begin, end):
+            return None
+        return next(i for i in range(end - 1, begin - 1, -1) if self.roles[i] & role)
 
     def first(self, role: int, begin: int, end: int) -> int | None:
         """The first token with a role."""
-        return next((i for i in range(max(0, begin), min(end, len(self.words))) if self.roles[i] & role), None)
+        if not self.has(role, begin, end):
+            return None
+        return next(i for i in range(max(0, begin), end) if self.roles[i] & role)
 
     def phrases_at(self, i: int, table: Mapping[str, Sequence[tuple[Phrase, T]]]) -> Iterator[tuple[int, T]]:
         """The phrases of a table, which has them by their first words, that begin at a token: the token behind each,
@@ -274,12 +285,7 @@ class Tokens:
     def sides_in(self, begin: int, end: int) -> list[tuple[int, int, Side]]:
         """The namings of a side between two tokens."""
         first = bisect_left(self.sides, (begin,))
-        found = []
-        for each in self.sides[first:]:
-            if each[0] >= end:
-                break
-            found.append(each)
-        return found
+        return self.sides[first : bisect_left(self.sides, (end,), first)]
 
     def side_before(self, i: int) -> Side:
         """The single side that was named last before a token."""
