@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ..core.vocabulary import Side
 from .language import ANY_SIDE, BIRADS, ROLE
@@ -76,18 +77,20 @@ class _Heading:
 def _headings(tokens: Tokens) -> list[_Heading]:
     documents = [(tokens.at(offset), kind) for offset, kind in tokens.text.parts]
     found: dict[int, _Heading] = {}
-    for line, end in zip(tokens.lines, tokens.lines[1:], strict=False):
+    words, known = tokens.words, tokens.language.headings
+    for line, end in pairwise(tokens.lines):
         first = _skip_marks(tokens, line + 1, end)
-        heading = (_heading(tokens, first, end, is_line=True) or _reader(tokens, first, end)) if first < end else None
-        if heading is not None:
-            found[heading.start] = heading
-    for colon in where(tokens.words, ":"):
+        if first < end and (words[first] in known or ":" in words[first:end]):
+            heading = _heading(tokens, first, end, is_line=True) or _reader(tokens, first, end)
+            if heading is not None:
+                found[heading.start] = heading
+    for colon in where(words, ":"):
         heading = _within_line(tokens, colon) if _is_colon(tokens, colon) else None
         if heading is not None:
             found.setdefault(heading.start, heading)
     if tokens.is_dictated:
-        for i in range(len(tokens)):
-            for behind, kind in tokens.phrases_at(i, tokens.language.headings):
+        for i in where(words, known):
+            for behind, kind in tokens.phrases_at(i, known):
                 if kind in _DICTATED:
                     found.setdefault(i, _Heading(kind, i, behind, (i, i)))
                     break
@@ -120,10 +123,7 @@ def _heading(tokens: Tokens, first: int, end: int, *, is_line: bool) -> _Heading
 
 def _reader(tokens: Tokens, first: int, end: int) -> _Heading | None:
     """A label that names who read, or which reading it is, behind other words: `Night teleradiology prelim (ED):`."""
-    limit = min(end, first + 24)
-    if ":" not in tokens.words[first:limit]:
-        return None
-    colon = next((i for i in range(first, limit) if _is_colon(tokens, i)), None)
+    colon = next((i for i in range(first, min(end, first + 24)) if _is_colon(tokens, i)), None)
     for i in range(first, colon or first):
         for behind, kind in tokens.phrases_at(i, tokens.language.headings):
             if kind in (("preliminary", "final") if i > first else ("preliminary",)):

@@ -15,7 +15,6 @@ from .values import Value, value_at
 
 _FRAMED = r"\[ ?([x*\x02])? ?\]|\( ?([x*\x02])? ?\)|([\x01\x02])"
 _FRAMED_BOX = re.compile(_FRAMED)
-_TICKED = ("[x", "[ x", "[*", "[ *", "[\x02", "[ \x02", "(x", "( x", "(*", "( *", "(\x02", "( \x02", "\x02")
 _BOX = re.compile(_FRAMED + r"|^[ \t]*(x)(?= )")
 _GAP = re.compile(r"\t|\|| {2,}")
 _GAPS = ("\t", "|", "  ")
@@ -112,10 +111,12 @@ class _Layout:
             start = end + 1
 
     def _has_gap(self, words: str) -> bool:
-        return any(gap in words for gap in self.gaps)
+        return bool(self.gaps) and any(gap in words for gap in self.gaps)
 
     def _may_have_box(self, words: str) -> bool:
-        return any(mark in words for mark in self.box_marks) or words.lstrip(" \t").startswith("x ")
+        return (bool(self.box_marks) and any(mark in words for mark in self.box_marks)) or (
+            "x " in words and words.lstrip(" \t").startswith("x ")
+        )
 
     def _cells(self, line: _Line) -> list[_Cell]:
         cells = []
@@ -479,7 +480,7 @@ def _nearest(columns: Sequence[tuple[int, Side]], column: int) -> Side:
 def ticked_side(tokens: Tokens) -> Side | None:
     """The breast that is ticked in a form, where the other one stands beside it and is not."""
     folded = tokens.text.folded
-    if not any(mark in folded for mark in _TICKED):
+    if "[" not in folded and "(" not in folded and "\x02" not in folded:
         return None
     ticked: set[Side] = set()
     empty: set[Side] = set()

@@ -128,11 +128,14 @@ class Text:
             text = _HYPHENATED.sub(self._joined, text)
         lines = text.split("\n")
         width = _wrap_width(lines)
+        has_columns = "\t" in text or "   " in text
         parts = []
         place = 0
         for line, following in itertools.pairwise(lines):
             place += len(line) + 1
-            parts += [line, " " if self._is_wrap(line, following, place, width) else "\n"]
+            is_column = has_columns and _has_column(line, following)
+            is_wrap = not is_column and self._is_wrap(line, following, place, width)
+            parts += [line, " " if is_wrap else "\n"]
         return "".join((*parts, lines[-1]))
 
     def _joined(self, match: re.Match[str]) -> str:
@@ -143,9 +146,7 @@ class Text:
 
     def _is_wrap(self, line: str, following: str, start: int, width: int) -> bool:
         bare = line.strip()
-        if not bare or "\t" in line or "\t" in following or "   " in bare or "   " in following.strip():
-            return False
-        if _NEW_ITEM.match(following):
+        if not bare or _NEW_ITEM.match(following):
             return False
         first = self.original[start + len(following) - len(following.lstrip()) : start + len(following)][:1]
         if first.islower():
@@ -157,6 +158,11 @@ class Text:
     def quoted(self, start: int, end: int) -> str:
         """What stands between two offsets, as a person reads it."""
         return " ".join(self.original[start:end].split())
+
+
+def _has_column(line: str, following: str) -> bool:
+    """Whether one of two lines is in columns, which a wrapped text is not."""
+    return "\t" in line or "\t" in following or "   " in line.strip() or "   " in following.strip()
 
 
 def _wrap_width(lines: Sequence[str]) -> int:

@@ -107,10 +107,10 @@ class Tokens:
     def _find_phrases(self) -> None:
         words, phrases = self.words, self.language.phrases
         behind = 0
-        for i in where(pairwise(words), phrases):
+        for i in where(words[:-1], phrases):
             if i < behind:
                 continue
-            for phrase, roles in phrases[words[i], words[i + 1]]:
+            for phrase, roles in phrases[words[i]].get(words[i + 1], ()):
                 if len(phrase) == 2 or tuple(words[i : i + len(phrase)]) == phrase:
                     behind = i + len(phrase)
                     if roles & _IGNORED:
