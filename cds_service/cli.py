@@ -52,7 +52,7 @@ def _settings(**overrides: object) -> Settings:
 def _checked_knowledge(folder: Path) -> knowledge.Knowledge:
     """The knowledge of a folder. Raises `KnowledgeError` with everything that is wrong with it: form, cross references,
     FHIR, and cases."""
-    loaded = knowledge.load(folder)
+    loaded = knowledge.shared(folder)
     problems = [*check_templates(loaded.catalogue), *cases.problems(loaded)]
     if problems:
         raise KnowledgeError(problems)
@@ -139,13 +139,7 @@ def serve(host: str, port: int, workers: int, development: bool) -> None:
     try:
         loaded = _checked_knowledge(settings.cards)
         loaded.guideline(settings.protocol)
-        trusted = clients.trusted(
-            settings.clients,
-            loaded,
-            development=settings.development,
-            is_authenticated=settings.is_authenticated,
-            development_client=settings.development_client,
-        )
+        trusted = settings.trusted_clients(loaded)
     except ClientsError as error:
         raise click.ClickException("the clients cannot be used:\n  " + "\n  ".join(error.problems)) from None
     who = f"trusted clients: {len(trusted)}" if settings.is_authenticated else "callers are not authenticated"

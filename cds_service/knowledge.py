@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import yaml
-from jsonschema import Draft202012Validator
 
 from .core.concordance import Concern
 from .core.dates import Interval
@@ -189,6 +190,10 @@ def load(folder: Path = DEFAULT_FOLDER) -> Knowledge:
     Raises `KnowledgeError` with one line for each problem, all of them at once.
     """
     return _Loader(folder).knowledge()
+
+
+shared = cache(load)
+"""`load`, once for a process and for those that are forked from it."""
 
 
 # --------------------------------------------------------------------------------------
@@ -864,21 +869,28 @@ class _Loader:
 _KIND_WORDS = {bool: "truth value (true or false)", int: "whole number", str: "word"}
 _COMPLETE = ("citations", "limits", "visits", "exclusions", "decisions", "checks", "notes", "derivation")
 
-_SCHEMAS: dict[tuple[Path, str], Draft202012Validator] = {}
+
+@cache
+def _schema(folder: Path, schema: str) -> tuple[Raw, jsonschema_rs.Draft202012Validator]:
+    """A schema of a knowledge folder, as data and compiled."""
+    try:
+        rules: Raw = json.loads((folder / "_schema" / f"{schema}.json").read_text(encoding="utf-8"))
+        return rules, jsonschema_rs.Draft202012Validator(rules)
+    except (OSError, ValueError) as problem:
+        raise KnowledgeError([f"_schema/{schema}.json: cannot be read: {problem}"]) from None
 
 
 def schema_problems(folder: Path, name: str, schema: str, content: Any) -> list[str]:
     """What is wrong with a knowledge file against the schema of its kind, as `file: field: problem`."""
-    key = (folder, schema)
-    if key not in _SCHEMAS:
-        path = folder / "_schema" / f"{schema}.json"
-        try:
-            _SCHEMAS[key] = Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as problem:
-            raise KnowledgeError([f"_schema/{schema}.json: cannot be read: {problem}"]) from None
+    rules, compiled_rules = _schema(folder, schema)
+    if compiled_rules.is_valid(content):
+        return []
+    from jsonschema import Draft202012Validator  # for its words; nobody waits for it where there is nothing to say
+
+    errors = Draft202012Validator(rules).iter_errors(content)
     return [
         f"{name}: {_field(error.absolute_path, content)}: {error.message}"
-        for error in sorted(_SCHEMAS[key].iter_errors(content), key=lambda error: list(map(str, error.absolute_path)))
+        for error in sorted(errors, key=lambda error: list(map(str, error.absolute_path)))
     ]
 
 
@@ -994,6 +1006,3 @@ def _longest_values(catalogue: Catalogue) -> dict[str, str]:
 
 def _longest(words: Sequence[str]) -> str:
     return max(chain(words, [""]), key=len)
-
-
-Checker = Callable[[str], bool]

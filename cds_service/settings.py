@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .clients import DEFAULT_FOLDER as CLIENTS_FOLDER
+from .clients import Client, trusted
 from .fhir_client import FhirAccess
-from .knowledge import DEFAULT_FOLDER
+from .knowledge import DEFAULT_FOLDER, Knowledge
 
 DEFAULT_STATE = Path("var")
 
@@ -85,6 +86,16 @@ class Settings:
     def is_authenticated(self) -> bool:
         """Whether callers need a token."""
         return self.authenticate or not self.development
+
+    def trusted_clients(self, knowledge: Knowledge) -> Mapping[str, Client]:
+        """The clients by their id. Raises `ClientsError`."""
+        return trusted(
+            self.clients,
+            knowledge,
+            development=self.development,
+            is_authenticated=self.is_authenticated,
+            development_client=self.development_client,
+        )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:

@@ -6,11 +6,10 @@ import logging
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
+NEWEST = max(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("r*.py"))
+"""The revision of this release."""
 _LOCK = 0x62697261647321
 """The number of the advisory lock in PostgreSQL ("birads!")."""
 _log = logging.getLogger("cds_service.store")
@@ -27,14 +26,27 @@ def upgrade(connection: sa.Connection) -> str:
         connection.execute(sa.text("set local statement_timeout = 0"))
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     # SQLite needs no lock of its own: a transaction that may write has the database to itself from its start.
+    current = _revision(connection)
+    if current == NEWEST:
+        return current
+    # Not before it is needed: every worker comes here at its start, and nearly always finds nothing to do.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    known = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None and current not in {each.revision for each in known.walk_revisions()}:
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
         _log.warning("the database is of a later release (revision %s); left as it is", current)
         return current
-    if current != known.get_current_head():
-        command.upgrade(config, "head")
-    return str(known.get_current_head())
+    command.upgrade(config, "head")
+    return NEWEST
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """The revision that the database has; None for a database without one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("select version_num from alembic_version")).scalar()

@@ -31,7 +31,7 @@ def create_app(settings: Settings, world: World = WORLD, first_use: FirstUse | N
     Raises `KnowledgeError` where the knowledge folder cannot be used, `ClientsError` where the clients folder cannot,
     and `BadDatabaseUrl`. A database that is down does not keep it from starting: guidance does not need one.
     """
-    knowledge = knowledge_folder.load(settings.cards)
+    knowledge = knowledge_folder.shared(settings.cards)
     knowledge.guideline(settings.protocol)
     store = Store(
         settings.database_url, spool=settings.spool, spool_bytes=settings.spool_bytes, count=metrics.count_records

@@ -26,13 +26,7 @@ class Callers:
 
     def __init__(self, settings: Settings, knowledge: Knowledge, options: Options, first_use: FirstUse) -> None:
         """`options` are those of a client that chose nothing. Raises `ClientsError`."""
-        known = clients.trusted(
-            settings.clients,
-            knowledge,
-            development=settings.development,
-            is_authenticated=settings.is_authenticated,
-            development_client=settings.development_client,
-        )
+        known = settings.trusted_clients(knowledge)
         self._public_url = settings.public_url
         self._authenticator = Authenticator(known.values(), first_use=first_use) if settings.is_authenticated else None
         self._unauthenticated = known.get(settings.development_client, ANYONE)

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from cds_service.store import Store
+from cds_service.store.migration import NEWEST
 from cds_service.store.tables import metadata
 from tests.store.conftest import NOON, connected, overridden
 
@@ -43,6 +44,7 @@ def test_the_migrations_lead_to_the_tables(store: Store, database_url: str) -> N
     store.prepare()
     with connected(database_url) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert MigrationContext.configure(connection).get_current_revision() == NEWEST
 
 
 def test_processes_that_start_together_migrate_once(database_url: str) -> None:
