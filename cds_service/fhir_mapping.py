@@ -417,7 +417,7 @@ class _Mapper:
             study = self._study(report, linked=linked)
             if study is not None:
                 studies.append(study)
-        unlinked = [self._observed([o]) for o in observations if id(o) not in linked]
+        unlinked = [self._observed([o]) for o in observations if id(o) not in linked and self._may_be_breast(o)]
         found = self._with_unlinked(studies, [reading for reading in unlinked if reading.is_breast])
         return self._with_unlinked(found, [each for each in self._listed_problems(problems) if _is_news(each, found)])
 
@@ -619,6 +619,17 @@ class _Mapper:
         for observation in observations:
             self._observe(observation, reading)
         return reading
+
+    def _may_be_breast(self, observation: Json) -> bool:
+        """Whether an Observation has any code that we know, or words that name BI-RADS. Most of a chart has neither,
+        and its sites, sides and dates need no look."""
+        parts = (observation, *objects(observation.get("component")))
+        if any(any(self.concepts(part.get(each))) for part in parts for each in ("code", "valueCodeableConcept")):
+            return True
+        spoken = [part.get("valueString") for part in parts]
+        spoken += [note.get("text") for note in objects(observation.get("note"))]
+        spoken += [child(observation.get("valueCodeableConcept")).get("text")]
+        return any(_NAMES_BIRADS.search(text(each)) for each in spoken if each)
 
     def _observe(self, observation: Json, reading: _Reading) -> None:
         code = list(self.concepts(child(observation.get("code"))))

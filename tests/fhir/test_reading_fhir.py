@@ -238,6 +238,24 @@ def test_an_observation_without_a_status_is_as_final_as_its_report(ask_with: Ask
     assert topics(ask_with(report(result=results("o-left")), category("5", status=None))) == ["Category5"]
 
 
+LABORATORY = [fhir.concept("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB")]
+
+
+def test_a_laboratory_report_that_quotes_a_category_assesses_nothing(ask_with: AskWith) -> None:
+    tissue = report("lab", code={"text": "Tissue examination"}, category=LABORATORY, conclusion="Left breast, BI-RADS 4.")
+    assert topics(ask_with(tissue)) == topics(ask_with())
+
+
+def test_a_mammogram_that_is_filed_under_laboratory_is_read(ask_with: AskWith) -> None:
+    mammogram = report(code={"text": "Mammogram"}, category=LABORATORY, conclusion="Left breast: BI-RADS 4B.")
+    assert read(ask_with(mammogram)) == {("left", "4B")}
+
+
+def test_a_lone_observation_is_read_where_only_a_note_names_the_category(ask_with: AskWith) -> None:
+    told = observation(code={"text": "Comment"}, note=[{"text": "Left breast: BI-RADS 4B."}])
+    assert read(ask_with(told)) == {("left", "4B")}
+
+
 def test_a_5_of_the_future_is_not_passed_over_in_silence(ask_with: AskWith) -> None:
     answer = ask_with(report(conclusionCode=[CATEGORY_5], effectiveDateTime="2062-05-20"))
     assert topics(answer) == ["ReportInDoubt"]
