@@ -32,7 +32,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from .fhir_elements import Json, child, name, objects, reference, text, type_and_id
-from .prefetch import RESOURCE_TYPES, Deliveries, Delivery, Outcome, entries, unpack
+from .prefetch import RESOURCE_TYPES, Deliveries, Delivery, Outcome, entries, query, unpack
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # below that it logs addresses, and those hold patient ids
 
@@ -358,17 +358,18 @@ class Visit:
         self._lock = threading.Lock()
 
     def completed(
-        self, deliveries: Deliveries, sent: Mapping[str, object], queries: Mapping[str, str], patient_id: str
+        self, deliveries: Deliveries, sent: Mapping[str, object], templates: Mapping[str, str], patient_id: str
     ) -> Deliveries:
-        """The deliveries with what was not sent, and with the further pages of what was sent in part.
+        """The deliveries with what was not sent, asked for as the prefetch templates say, and with the further pages of
+        what was sent in part.
 
         Null, nothing found and a failure of the client are answers and are not asked again (CDS Hooks 2.0.1).
         """
-        lacking = {key: query for key, query in queries.items() if deliveries[key].outcome is Outcome.NOT_SENT}
+        lacking = [key for key in templates if deliveries[key].outcome is Outcome.NOT_SENT]
         further = {key: each.next_page for key, each in deliveries.items() if each.next_page is not None}
         if not self._may_ask:
             return self._refused(deliveries, lacking)
-        jobs = [_Job(key, query, self._pages) for key, query in lacking.items()]
+        jobs = [_Job(key, query(templates[key], patient_id), self._pages) for key in lacking]
         jobs += [_Job(key, link, self._pages, pages=objects(sent[key])) for key, link in further.items()]
         found = dict(deliveries)
         for job, outcome, milliseconds in self._done(jobs):

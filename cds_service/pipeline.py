@@ -121,8 +121,7 @@ class ServiceDesk:
         terminology = (options.knowledge or self.knowledge).terminology
         patient_id, reader = bare_id(request.patient_id), ReportReader(self.knowledge.languages)
         sent = options.client.prefetch(request.prefetch)
-        queries = prefetch.queries(self.knowledge.offering.prefetch, patient_id)
-        deliveries = visit.completed(prefetch.gathered(sent), sent, queries, patient_id)
+        deliveries = visit.completed(prefetch.gathered(sent), sent, self.knowledge.offering.prefetch, patient_id)
         prefetch.require_data(deliveries)
         read = history(deliveries, patient_id, terminology, reader)
         attached = visit.with_attachments(deliveries, _unread(read))

@@ -176,11 +176,9 @@ def gathered(prefetch: Mapping[str, object]) -> dict[str, Delivery]:
 _PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - CDS Hooks calls the placeholders of templates tokens
 
 
-def queries(templates: Mapping[str, str], patient_id: str) -> dict[str, str]:
-    """The prefetch templates as requests of one patient, relative to the FHIR server. The id cannot change the shape
-    of a request."""
-    quoted = quote(patient_id, safe="")
-    return {key: template.replace(_PATIENT_TOKEN, quoted) for key, template in templates.items()}
+def query(template: str, patient_id: str) -> str:
+    """A prefetch template as a request of one patient, relative to the FHIR server. The id cannot change its shape."""
+    return template.replace(_PATIENT_TOKEN, quote(patient_id, safe=""))
 
 
 def require_data(deliveries: Deliveries) -> None:

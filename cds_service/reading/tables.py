@@ -20,6 +20,7 @@ _GAP = re.compile(r"\t|\|| {2,}")
 _GAPS = ("\t", "|", "  ")
 _BOX_MARKS = ("[", "(", "\x01", "\x02", "*", "<", "_")
 """What a line with a gap, and one with a box, holds at least: for most reports this tells that they have none."""
+_NAMES = BIRADS | ROLE["category_words"]
 _FLAG = re.compile(r"\b([0-6][abc]?):([ny])\b")
 _LONGEST = 1000
 """A line longer than this is no row of a table or a form."""
@@ -182,7 +183,7 @@ class _Layout:
 
     def _are_named(self, cells: Sequence[_Cell], values: Sequence[Value | None]) -> bool:
         """Whether each cell says itself that it is a category: `Mammography | BI-RADS 2 | BI-RADS 4`."""
-        role = BIRADS | ACR | ROLE["category_words"]
+        role = _NAMES | ACR
         return all(
             value and self.tokens.has(role, cell.first, cell.last) for cell, value in zip(cells, values, strict=True)
         )
@@ -231,18 +232,12 @@ class _Layout:
         tokens = self.tokens
         if cell.last - cell.first > 8 or tokens.has(ROLE["density"], cell.first, cell.last):
             return False
-        return tokens.has(BIRADS | ROLE["category_words"], cell.first, cell.last)
+        return tokens.has(_NAMES, cell.first, cell.last)
 
     def _value(self, cell: _Cell) -> Value | None:
         """The category that a cell begins with, behind BI-RADS or not."""
         tokens = self.tokens
-        i = cell.first
-        while i < cell.last and (
-            tokens.roles[i] & (BIRADS | ACR | ROLE["category_words"])
-            or i in tokens.inner
-            or tokens.words[i] in ":-=*_."
-        ):
-            i += 1
+        i = self._behind_names(cell.first, cell.last, ":-=*_.", _NAMES | ACR)
         value = value_at(tokens, i) if i < cell.last else None
         if value is None or value.category is None or value.last > cell.last:
             return None
@@ -348,7 +343,7 @@ class _Layout:
                 if _is_marked(box) and value is not None:
                     self._add(line, self._with_box_letter(line, box, value), self._row_side(line, boxes[0]))
             return True
-        label = value_at(self.tokens, self._skip_names(line))
+        label = value_at(self.tokens, self._behind_names(line.first, line.last, "-*:"))
         if (
             label is not None
             and label.category is not None
@@ -370,10 +365,7 @@ class _Layout:
         i = tokens.at(line.start + box.end())
         following = [each.start() for each in boxes if each.start() > box.start()]
         limit = tokens.at(line.start + following[0]) if following else line.last
-        while i < limit and (
-            tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner or tokens.words[i] in "-*"
-        ):
-            i += 1
+        i = self._behind_names(i, limit, "-*")
         value = value_at(tokens, i) if i < limit else None
         return value if value is not None and value.category is not None and value.last <= limit else None
 
@@ -398,12 +390,10 @@ class _Layout:
                 return Value(value.first, value.last, Category(f"4{letter.upper()}"))
         return value
 
-    def _skip_names(self, line: _Line) -> int:
+    def _behind_names(self, i: int, end: int, marks: str, names: int = _NAMES) -> int:
+        """The first token that is neither a word for the category nor one of some marks."""
         tokens = self.tokens
-        i = line.first
-        while i < line.last and (
-            tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner or tokens.words[i] in "-*:"
-        ):
+        while i < end and (tokens.roles[i] & names or i in tokens.inner or tokens.words[i] in marks):
             i += 1
         return i
 
@@ -414,7 +404,7 @@ class _Layout:
     def _flags(self, line: _Line) -> bool:
         """A code for each category with yes or no behind it: `0:N 1:Y 2:N`."""
         flags = list(_FLAG.finditer(line.words))
-        if len(flags) < 3 or not self.tokens.has(BIRADS | ROLE["category_words"], line.first, line.last):
+        if len(flags) < 3 or not self.tokens.has(_NAMES, line.first, line.last):
             return False
         self.laid.choices.append((line.first, line.last))
         for flag in flags:
@@ -429,9 +419,7 @@ class _Layout:
         steps = [i for i in range(line.first, line.last) if len(words[i]) == 1 and "0" <= words[i] <= "6"]
         if len(steps) < 5 or [words[i] for i in steps] != sorted({words[i] for i in steps}):
             return False
-        if tokens.has(ROLE["density"], line.first, line.last) or not tokens.has(
-            BIRADS | ROLE["category_words"], line.first, line.last
-        ):
+        if tokens.has(ROLE["density"], line.first, line.last) or not tokens.has(_NAMES, line.first, line.last):
             return False
         if any(word.isalpha() and len(word) > 3 for word in words[steps[0] : steps[-1]]):
             return False

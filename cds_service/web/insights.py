@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response as AnyResponse
@@ -86,32 +86,34 @@ class Insights:
     # ------------------------------------------------------------------------------
     # The way in
 
-    def _keep_out(self) -> AnyResponse | tuple[str, int] | None:
+    def _keep_out(self) -> AnyResponse | None:
         """What is answered to somebody who may not look; None for somebody who may."""
         if self._settings.development:
             return None
-        if not self._settings.insights_password_hash:
-            return render_template("insights_off.html"), 403
+        self._be_on()
         since = session.get("since", 0)
         is_signed_in = hmac.compare_digest(str(session.get("by", "")), self._mark())
         if is_signed_in and 0 <= time.time() - since < SIGNED_IN_SECONDS:
             return None
         return redirect(url_for("pages.sign_in"))
 
+    def _be_on(self) -> None:
+        """Answers 403 where no password opens the insights."""
+        if not self._settings.insights_password_hash:
+            abort(make_response(render_template("insights_off.html"), 403))
+
     def _mark(self) -> str:
         """Tells in the cookie which password was given, so that a new one ends all sessions."""
         return hashlib.sha256(self._settings.insights_password_hash.encode()).hexdigest()[:32]
 
-    def sign_in(self) -> str | tuple[str, int]:
+    def sign_in(self) -> str:
         """The form."""
-        if not self._settings.insights_password_hash:
-            return render_template("insights_off.html"), 403
+        self._be_on()
         return render_template("sign_in.html", problem="")
 
     def signed_in(self) -> AnyResponse | tuple[str, int]:
         """Checks the password; a few attempts from one address, then one a minute."""
-        if not self._settings.insights_password_hash:
-            return render_template("insights_off.html"), 403
+        self._be_on()
         try:
             self._attempts.admit(limits.address())
         except TooMany as error:
@@ -129,14 +131,12 @@ class Insights:
     # ------------------------------------------------------------------------------
     # The figures
 
-    def insights(self) -> AnyResponse | str | tuple[str, int]:
+    def insights(self) -> AnyResponse:
         """Everything on one page."""
         refused = self._keep_out()
         if refused is not None:
             return refused
         months, figures = self._figures()
-        if figures is None:
-            return render_template("insights.html", figures=None, months=months, periods=MONTHS), 503
         return _private(
             render_template(
                 "insights.html",
@@ -157,15 +157,17 @@ class Insights:
             )
         )
 
-    def _figures(self) -> tuple[int, Figures | None]:
+    def _figures(self) -> tuple[int, Figures]:
+        """The months that were asked for, and their figures. Answers 503 where the store is down."""
         asked = request.args.get("months", str(MONTHS[-1]))
         if asked not in map(str, MONTHS):
             abort(404)
-        until = datetime.now(UTC) + timedelta(minutes=1)
+        months, until = int(asked), datetime.now(UTC) + timedelta(minutes=1)
         try:
-            return int(asked), self._store.insights(until - timedelta(days=31 * int(asked)), until)
+            return months, self._store.insights(until - timedelta(days=31 * months), until)
         except StoreDown:
-            return int(asked), None
+            page = render_template("insights.html", figures=None, months=months, periods=MONTHS)
+            abort(make_response(page, 503))
 
     def _charts(self, figures: Figures) -> Sequence[tuple[str, Sequence[Line]]]:
         by: Mapping[str, tuple[Callable[[CardCounts], str], Callable[[str], str]]] = {
@@ -193,14 +195,12 @@ class Insights:
                 return guideline.wording.override_reasons[code]
         return code or "No reason given"
 
-    def table(self, table: str) -> AnyResponse | tuple[str, int]:
+    def table(self, table: str) -> AnyResponse:
         """One table as CSV."""
         refused = self._keep_out()
         if refused is not None:
             return refused
-        months, figures = self._figures()
-        if figures is None:
-            return render_template("insights.html", figures=None, months=months, periods=MONTHS), 503
+        _, figures = self._figures()
         tables: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
             "cards": (
                 ("month", "row", "service", "client", "shown", "accepted", "overridden"),

@@ -15,9 +15,10 @@ from ..core.vocabulary import Distribution
 from ..knowledge import CardText, Guideline, Knowledge
 from ..pipeline import Options, ServiceDesk, World
 from ..settings import Settings
-from ..store import Store, StoreDown
+from ..store import Store
 from . import explained, schedule
 from .insights import Insights
+from .metrics import is_up
 from .playground import Playground
 
 LANGUAGES = {"en": "English", "es": "Español"}
@@ -42,7 +43,7 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
 
     @routes.get("/")
     def home() -> str:
-        return render_template("home.html", knowledge=knowledge, options=options, is_well=_answers(store))
+        return render_template("home.html", knowledge=knowledge, options=options, is_well=is_up(store))
 
     @routes.get("/patient/calcifications")
     def patient_page() -> str:
@@ -94,14 +95,6 @@ def blueprint(desk: ServiceDesk, store: Store, options: Options, settings: Setti
         return response
 
     return routes
-
-
-def _answers(store: Store) -> bool:
-    try:
-        store.check()
-    except StoreDown:
-        return False
-    return True
 
 
 def _guideline(knowledge: Knowledge, protocol: str) -> Guideline:

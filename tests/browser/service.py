@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +13,20 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.services import PATIENCE_SECONDS, free_port, until
+
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE_SECONDS = 60
 CLIENT_FILE = Path(__file__).parent.parent / "fixtures" / "clients" / "epic.yaml"
 
 
 @contextmanager
 def serving(state: Path, *, development: bool = True, **settings: str) -> Iterator[str]:
     """A service on a free port of this machine, with its own database; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     base = f"http://127.0.0.1:{port}"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     environ |= {"CDS_DATABASE_URL": f"sqlite:///{state / 'store.sqlite'}"} | settings
@@ -40,11 +37,8 @@ def serving(state: Path, *, development: bool = True, **settings: str) -> Iterat
     command = [sys.executable, "-m", "cds_service", "serve", "--workers", "1", "--port", str(port)]
     process = subprocess.Popen([*command, *(["--development"] if development else [])], env=environ)
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _is_up(base):
-            assert process.poll() is None, "the service stopped; its own words stand above"
-            assert time.monotonic() < deadline, "the service does not answer"
-            time.sleep(0.1)
+        until(lambda: process.poll() is not None or _is_up(base), "the service to start")
+        assert process.poll() is None, "the service stopped; its own words stand above"
         yield base
     finally:
         process.terminate()

@@ -242,7 +242,8 @@ LABORATORY = [fhir.concept("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB
 
 
 def test_a_laboratory_report_that_quotes_a_category_assesses_nothing(ask_with: AskWith) -> None:
-    tissue = report("lab", code={"text": "Tissue examination"}, category=LABORATORY, conclusion="Left breast, BI-RADS 4.")
+    said = "Left breast, BI-RADS 4."
+    tissue = report("lab", code={"text": "Tissue examination"}, category=LABORATORY, conclusion=said)
     assert topics(ask_with(tissue)) == topics(ask_with())
 
 
