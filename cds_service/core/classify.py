@@ -95,7 +95,10 @@ def _stated(study: Study) -> dict[Side, Verdict]:
     if len(result) == 1 and Side.UNSTATED in result and study.side in (Side.LEFT, Side.RIGHT):
         # Last resort of ruling 1: the examination itself is of one breast only.
         result = {study.side: replace(result[Side.UNSTATED], side=study.side)}
-    return {side: replace(v, worst=_worst_stated(study, side)) for side, v in result.items()}
+    return {
+        side: replace(verdict, worst=_worst_stated(study, side)) if verdict.state is State.CONFLICT else verdict
+        for side, verdict in result.items()
+    }
 
 
 def _worst_stated(study: Study, side: Side) -> Category | None:

@@ -84,7 +84,7 @@ def _headings(tokens: Tokens) -> list[_Heading]:
             heading = _heading(tokens, first, end, is_line=True) or _reader(tokens, first, end)
             if heading is not None:
                 found[heading.start] = heading
-    for colon in where(words, ":"):
+    for colon in where(words, {":"}):
         heading = _within_line(tokens, colon) if _is_colon(tokens, colon) else None
         if heading is not None:
             found.setdefault(heading.start, heading)

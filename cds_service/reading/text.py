@@ -58,7 +58,7 @@ def fold(text: str) -> str:
     return text.replace("\r\n", " \n").translate(_FOLD).encode("ascii", "replace").decode("ascii")
 
 
-_PIECE = re.compile(r"[a-z]+[ \t]*|[0-9]+[ \t]*|[^ \t][ \t]*")
+_PIECE = re.compile(r"(?:[a-z]++|[0-9]++|[^ \t])[ \t]*+")
 
 
 def lexed(folded: str) -> tuple[list[str], list[int]]:

@@ -6,8 +6,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import compress, count, pairwise, repeat
-from operator import add, or_
+from itertools import compress, count, repeat
+from operator import add, or_, sub
 from typing import TypeVar
 
 from ..core.vocabulary import Side
@@ -211,7 +211,7 @@ class Tokens:
     def _bounded(self, stops: list[int]) -> list[int]:
         """Statements that no sentence is as long as are divided, at a comma if there is one, so that whatever looks
         through the statement of a mention takes a bounded time."""
-        if all(stop - last <= LONGEST for last, stop in pairwise(stops)):
+        if max(map(sub, stops[1:], stops)) <= LONGEST:
             return stops
         result = stops[:1]
         for stop in stops[1:]:
