@@ -216,7 +216,8 @@ class _Finder:
         tokens = self.tokens
         words, roles = tokens.words, tokens.roles
         limit = min(len(tokens), anchor.last + WINDOW)
-        i, side, newlines, choice = anchor.last, Side.UNSTATED, 0, 0
+        i, newlines, choice = anchor.last, 0, 0
+        side = self.sections.at(anchor.first).side if anchor.is_bare else Side.UNSTATED
         while i < limit:
             word = words[i]
             if word == "\n":
@@ -1312,6 +1313,8 @@ def _worded(tokens: Tokens, section: Section, first: int, last: int, category: C
         return None
     if not is_whole and (last - first == 1 or (section.kind == "impression" and not is_announced)):
         return None
+    if _has_other_code(tokens, last, end):
+        return None
     named = {side for _, _, side in tokens.sides_in(begin, end)}
     return Mention(
         first=first,
@@ -1325,6 +1328,18 @@ def _worded(tokens: Tokens, section: Section, first: int, last: int, category: C
         is_sure=False,
         is_formal=True,
         is_combined=tokens.has(ROLE["combined"], begin, first),
+    )
+
+
+def _has_other_code(tokens: Tokens, begin: int, end: int) -> bool:
+    """Whether a British or Italian code stands right behind some words, which then are those of its five-point scale:
+    `reperto sospetto, R4`."""
+    words = tokens.words
+    return any(
+        words[i] in ("m", "u", "r")
+        and words[i + 1] in ("1", "2", "3", "4", "5")
+        and tokens.starts[i + 1] == tokens.ends[i]
+        for i in range(begin, min(end, begin + 4, len(words) - 1))
     )
 
 

@@ -162,7 +162,8 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
             continue
         if word == "-" and not has_label and kind in _DASHED and not _is_compound(tokens, i):
             return i + 1
-        if tokens.roles[i] & (ANY_SIDE | ROLE["breast"] | ROLE["fillers"]) or i in tokens.inner:
+        is_small = tokens.roles[i] & (ANY_SIDE | ROLE["breast"] | ROLE["fillers"])
+        if is_small or i in tokens.inner or tokens.sides_in(i, i + 1):  # "Assessment R: 4A"
             i, has_label = i + 1, True
             continue
         if word in ",*_#=.)/]-:" or (word.isdigit() and kind in _DATED):

@@ -25,7 +25,7 @@ from ..fhir_mapping import history
 from ..knowledge import Knowledge
 from ..prefetch import NOT_SENT, REQUIRED, RESOURCE_TYPES, Delivery, Outcome
 from ..reading.reader import ReportReader
-from ..terminology import Terminology
+from ..terminology import Means, Terminology
 
 KEYS: Mapping[str, str] = {kind: key for key, kind in RESOURCE_TYPES.items()} | {
     "ProcedureRequest": "orders",
@@ -279,9 +279,14 @@ class Relevance:
         return Use.SURE if any(each in line for each in _REPORT_WORDS) else Use.IF_LEADING
 
     def _is_known(self, code: bytes) -> bool:
-        """Whether a code means something in any system that we know."""
+        """Whether a code means something in any system that we know, other than that a laboratory filed a report."""
         bare, terms = code.decode(errors="replace").strip(), self._terminology
-        known = "\\" in bare or any(terms.concept(each, bare) or terms.misuse(each, bare) for each in terms.titles)
+        concepts = filter(None, (terms.concept(each, bare) for each in terms.titles))
+        known = (
+            "\\" in bare
+            or not all(each.means is Means.REPORT_CATEGORY and each.value == "laboratory" for each in concepts)
+            or any(terms.misuse(each, bare) for each in terms.titles)
+        )
         if len(self._known) < _MOST_REMEMBERED:
             self._known[code] = known
         return known
