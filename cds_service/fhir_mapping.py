@@ -624,7 +624,8 @@ class _Mapper:
         """Whether an Observation has any code that we know, or words that name BI-RADS. Most of a chart has neither,
         and its sites, sides and dates need no look."""
         parts = (observation, *objects(observation.get("component")))
-        if any(any(self.concepts(part.get(each))) for part in parts for each in ("code", "valueCodeableConcept")):
+        asked = ("code", "valueCodeableConcept")
+        if any(any(self.concepts(child(part.get(each)))) for part in parts for each in asked):
             return True
         spoken = [part.get("valueString") for part in parts]
         spoken += [note.get("text") for note in objects(observation.get("note"))]

@@ -80,6 +80,12 @@ def test_a_list_where_an_object_belongs(ask_with: AskWith, member: str) -> None:
     assert read(ask_with(found | {member: [found[member]]})) == {("left", "4B")}
 
 
+def test_a_list_where_the_only_known_concept_belongs(ask_with: AskWith) -> None:
+    found = category("4B")
+    odd = found | {"code": {"text": "Result"}, "valueCodeableConcept": [found["valueCodeableConcept"]]}
+    assert read(ask_with(odd)) == {("left", "4B")}
+
+
 def places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield (*at, key)
