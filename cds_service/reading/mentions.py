@@ -504,7 +504,7 @@ class _Finder:
         other = value_at(tokens, i)
         if other is None or other.category is None or first.category is None:
             return None
-        is_dash = words[first.last] == "-" and not _is_tight(tokens, first.last) and len(other.category.value) == 1
+        is_dash = words[first.last] == "-" and not tokens.is_tight(first.last) and len(other.category.value) == 1
         if is_dash and other.last < len(words) and words[other.last].isalpha():
             return None  # "BI-RADS 4 - 2 lesions"
         if is_slash and other.category.value in ("5", "6"):
@@ -1105,10 +1105,6 @@ def _single(roles: int) -> Side:
     return Side.RIGHT if roles & ROLE["sides.right"] else Side.UNSTATED
 
 
-def _is_tight(tokens: Tokens, i: int) -> bool:
-    return tokens.starts[i] == tokens.ends[i - 1] and i + 1 < len(tokens) and tokens.starts[i + 1] == tokens.ends[i]
-
-
 def _is_clock(tokens: Tokens, i: int) -> bool:
     """Whether a number is a place on the clock: 12:00, 2 o'clock, 10 Uhr, ore 4."""
     words = tokens.words
@@ -1238,7 +1234,7 @@ class Labels:
             return (Side.UNSTATED, False) if is_examination else (side, True)
         if words[i] in ":)":
             return side, i + 1 >= end
-        if words[i] == "-" and i + 1 < end and not _is_tight(tokens, i):
+        if words[i] == "-" and i + 1 < end and not tokens.is_tight(i):
             return side, False
         return Side.UNSTATED, False
 
@@ -1336,9 +1332,7 @@ def _has_other_code(tokens: Tokens, begin: int, end: int) -> bool:
     `reperto sospetto, R4`."""
     words = tokens.words
     return any(
-        words[i] in ("m", "u", "r")
-        and words[i + 1] in ("1", "2", "3", "4", "5")
-        and tokens.starts[i + 1] == tokens.ends[i]
+        words[i] in ("m", "u", "r") and words[i + 1] in ("1", "2", "3", "4", "5") and tokens.is_glued(i)
         for i in range(begin, min(end, begin + 4, len(words) - 1))
     )
 

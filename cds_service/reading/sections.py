@@ -113,7 +113,7 @@ def _heading(tokens: Tokens, first: int, end: int, *, is_line: bool) -> _Heading
     for behind, kind in tokens.phrases_at(first, tokens.language.headings):
         if tokens.behind(first) > behind and tokens.roles[first] & ROLE["overall"]:
             continue  # "Exam level: ..."
-        if behind < end and words[behind - 1].isalpha() and words[behind] == "-" and _is_compound(tokens, behind):
+        if behind < end and words[behind - 1].isalpha() and words[behind] == "-" and tokens.is_tight(behind):
             continue  # "impression-guided"
         body = _end_of_heading(tokens, behind, end, kind, is_line=is_line)
         if body is not None:
@@ -137,14 +137,6 @@ def _is_colon(tokens: Tokens, i: int) -> bool:
     return words[i] == ":" and not (words[i - 1].isdigit() and i + 1 < len(words) and words[i + 1].isdigit())
 
 
-def _is_compound(tokens: Tokens, dash: int) -> bool:
-    return (
-        dash + 1 < len(tokens)
-        and tokens.starts[dash] == tokens.ends[dash - 1]
-        and tokens.starts[dash + 1] == tokens.ends[dash]
-    )
-
-
 def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line: bool) -> int | None:
     """Where the body begins: behind a colon, at the line end, or behind a dash; None where this is no heading."""
     words = tokens.words
@@ -160,7 +152,7 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
                 break
             i, has_label = close + 1, True
             continue
-        if word == "-" and not has_label and kind in _DASHED and not _is_compound(tokens, i):
+        if word == "-" and not has_label and kind in _DASHED and not tokens.is_tight(i):
             return i + 1
         is_small = tokens.roles[i] & (ANY_SIDE | ROLE["breast"] | ROLE["fillers"])
         if is_small or i in tokens.inner or tokens.sides_in(i, i + 1):  # "Assessment R: 4A"
@@ -308,7 +300,7 @@ def _number(tokens: Tokens, begin: int, end: int) -> int | None:
     if begin >= end or not words[begin].isdigit() or len(words[begin]) > 2:
         return None
     is_date = begin + 2 < len(words) and words[begin + 1] in "./-" and words[begin + 2].isdigit()
-    return None if is_date and tokens.starts[begin + 1] == tokens.ends[begin] else int(words[begin])
+    return None if is_date and tokens.is_glued(begin) else int(words[begin])
 
 
 def _date(tokens: Tokens, begin: int, end: int) -> tuple[int, int, int] | None:

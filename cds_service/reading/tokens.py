@@ -195,7 +195,7 @@ class Tokens:
             return True
         if i in self.inner and i + 1 < len(self.words) and self.roles[i + 1] & BIRADS and self.roles[i - 1] & _BOTH:
             return True  # "calcs bilat. BI-RADS 2"
-        if i in self.inner or (i + 1 < len(self.words) and self.starts[i + 1] == self.ends[i]):
+        if i in self.inner or self.is_glued(i):
             return False
         if i + 1 == len(self.words) or self.words[i + 1] == "\n":
             return True
@@ -238,6 +238,14 @@ class Tokens:
         if self.stops[place - 1] == i and place > 1:
             place -= 1
         return self.stops[place - 1] + 1, self.stops[place] if place < len(self.stops) else len(self.words)
+
+    def is_glued(self, i: int) -> bool:
+        """Whether another token stands right behind one, without a blank."""
+        return i + 1 < len(self.words) and self.starts[i + 1] == self.ends[i]
+
+    def is_tight(self, i: int) -> bool:
+        """Whether a mark has no blank on either side, like the dash of a compound."""
+        return self.is_glued(i - 1) and self.is_glued(i)
 
     def is_stop(self, i: int) -> bool:
         """Whether a token ends a statement."""

@@ -62,19 +62,14 @@ def value_at(tokens: Tokens, i: int, *, after_birads: bool = True, is_listed: bo
         letter, last = _letter(tokens, last)
         if letter == "?":
             return Value(i, last, None)
-    elif _is_glued(tokens, i) and words[i + 1] in _LETTERS and not _is_glued(tokens, i + 1):
+    elif tokens.is_glued(i) and words[i + 1] in _LETTERS and not tokens.is_glued(i + 1):
         last = i + 2  # a letter that no other category has, as in "3a"
     if not letter and not (is_listed and words[last : last + 1] == ["/"]) and _is_measure(tokens, i, last):
         return None
-    if last < len(words) and tokens.starts[last] == tokens.ends[last - 1] and words[last].isalnum():
+    if tokens.is_glued(last - 1) and words[last].isalnum():
         return None
     value = Value(i, last, Category(number + letter.upper()), is_sure=is_sure)
     return value if is_listed else _with_scale(tokens, value)
-
-
-def _is_glued(tokens: Tokens, i: int) -> bool:
-    """Whether no blank stands behind a token."""
-    return i + 1 < len(tokens) and tokens.starts[i + 1] == tokens.ends[i]
 
 
 def _is_within_number(tokens: Tokens, i: int) -> bool:
@@ -84,15 +79,15 @@ def _is_within_number(tokens: Tokens, i: int) -> bool:
         i >= 2
         and words[i - 1] in ".,/:-"
         and words[i - 2].isdigit()
-        and _is_glued(tokens, i - 1)
-        and _is_glued(tokens, i - 2)
+        and tokens.is_glued(i - 1)
+        and tokens.is_glued(i - 2)
     ):
         return not (words[i - 1] in "/-" and len(words[i - 2]) == 1)
-    return i >= 1 and words[i - 1].isalnum() and _is_glued(tokens, i - 1) and not words[i - 1].isalpha()
+    return i >= 1 and words[i - 1].isalnum() and tokens.is_glued(i - 1) and not words[i - 1].isalpha()
 
 
 def _stands_alone(tokens: Tokens, i: int) -> bool:
-    return not (_is_glued(tokens, i) and (tokens.words[i + 1].isalnum() or tokens.words[i + 1] in "'-"))
+    return not (tokens.is_glued(i) and (tokens.words[i + 1].isalnum() or tokens.words[i + 1] in "'-"))
 
 
 def _letter(tokens: Tokens, i: int) -> tuple[str, int]:
@@ -102,11 +97,8 @@ def _letter(tokens: Tokens, i: int) -> tuple[str, int]:
     if not found:
         return "", i
     if (
-        behind + 1 < len(words)
-        and words[behind] in "/-"
-        and words[behind + 1] in _LETTERS
-        and _is_glued(tokens, behind)
-    ) and (not _is_glued(tokens, behind + 1) or not words[behind + 2].isalnum()):
+        behind + 1 < len(words) and words[behind] in "/-" and words[behind + 1] in _LETTERS and tokens.is_glued(behind)
+    ) and (not tokens.is_glued(behind + 1) or not words[behind + 2].isalnum()):
         return ("?", behind + 2) if words[behind + 1] != found else (found, behind + 2)
     return found, behind
 
@@ -120,7 +112,7 @@ def _single_letter(tokens: Tokens, i: int) -> tuple[str, int]:
     if mark + 1 < len(words) and words[mark] in ",;" and tokens.roles[mark + 1] & ROLE["subcategory_words"]:
         mark += 1
     while mark < len(words) and mark < i + 3 and words[mark] in "-./(":
-        if words[mark] == "." and not _is_glued(tokens, mark):
+        if words[mark] == "." and not tokens.is_glued(mark):
             return "", i
         mark += 1
     if mark >= len(words):
@@ -133,16 +125,16 @@ def _single_letter(tokens: Tokens, i: int) -> tuple[str, int]:
         return (words[named], named + 1) if named < len(words) and words[named] in _LETTERS else ("", i)
     if word in tokens.language.spelled_letters:
         return tokens.language.spelled_letters[word], mark + 1
-    if word not in _LETTERS or (_is_glued(tokens, mark) and (words[mark + 1].isalnum() or words[mark + 1] == "'")):
+    if word not in _LETTERS or (tokens.is_glued(mark) and (words[mark + 1].isalnum() or words[mark + 1] == "'")):
         return "", i
     behind = mark + 1
     if behind < len(words) and words[behind] == ")" and words[mark - 1] == "(":
         return word, behind + 1
     original = tokens.text.original[tokens.starts[mark]]
-    is_apart = mark == i and not _is_glued(tokens, i - 1)
+    is_apart = mark == i and not tokens.is_glued(i - 1)
     if not original.isascii() or (words[mark - 1] == "/" and behind < len(words) and words[behind] == "/"):
         return "", i
-    if is_apart and _is_glued(tokens, mark) and words[behind] == "/":
+    if is_apart and tokens.is_glued(mark) and words[behind] == "/":
         return "", i  # "4 C/W prior"
     if is_apart and original == "a" and tokens.language.code in _WITH_PREPOSITION_A:
         goes_on = behind < len(words) and words[behind].isalpha()
@@ -169,9 +161,9 @@ def _is_measure(tokens: Tokens, i: int, last: int) -> bool:
     if last >= len(words):
         return False
     following = words[last]
-    glued = _is_glued(tokens, last - 1)
+    glued = tokens.is_glued(last - 1)
     second = words[last + 1] if last + 1 < len(words) else ""
-    if glued and following in ".,:" and second.isdigit() and _is_glued(tokens, last):
+    if glued and following in ".,:" and second.isdigit() and tokens.is_glued(last):
         return True
     is_range = bool(roles[last] & ROLE["ranges"])
     if following == "%" or (following in ("x", "*") and second.isdigit() and not is_range):
@@ -193,11 +185,7 @@ def _with_scale(tokens: Tokens, value: Value) -> Value:
     words, last = tokens.words, value.last
     if last + 1 >= len(words) or words[last] != "/" or words[last + 1] not in ("6", "vi", "5", "v"):
         return value
-    if (
-        last + 2 < len(words)
-        and tokens.starts[last + 2] == tokens.ends[last + 1]
-        and words[last + 2] in ("/", "a", "b", "c")
-    ):
+    if tokens.is_glued(last + 1) and words[last + 2] in ("/", "a", "b", "c"):
         return value
     if words[last + 1] in ("5", "v") and value.category is not None and value.category.value[0] == "4":
         return Value(value.first, last + 2, None, value.side)
