@@ -494,10 +494,11 @@ class _Mapper:
             self._pathology(report, members, is_final=is_final)
             return None
         is_breast = self._is_breast_imaging(report, categories, kind, reading)
-        # Where a report does not say what it is about, its words may say that it is breast imaging.
-        if not is_breast and categories and "radiology" not in categories:
-            return None
         documents = [*self._documents(report), *reading.documents] if _may_be_assessed(kind) else []
+        # Where a report does not say what it is about, its words may say that it is breast imaging; they may also where
+        # it was filed elsewhere, as long as they speak of the breast at all.
+        if not is_breast and categories and "radiology" not in categories and not self._speak_of_breast(documents):
+            return None
         written = self.read(documents) if documents else Written()
         if not is_breast and not (written.assessments or written.disputes):
             return None
@@ -523,6 +524,13 @@ class _Mapper:
             mentions_calcifications=reading.mentions_calcifications or written.mentions_calcifications,
             is_marker_film=reading.is_marker_film,
             gaps=tuple(gaps),
+        )
+
+    def _speak_of_breast(self, documents: Iterable[Document]) -> bool:
+        """Whether words may speak of the breast; an attachment is not looked into for that."""
+        return any(
+            each.is_base64 or _NAMES_BIRADS.search(each.content) or self.terms.names_breast(each.content)
+            for each in documents
         )
 
     def _is_breast_imaging(self, report: Json, categories: Set[str], kind: OrderKind | None, reading: _Reading) -> bool:

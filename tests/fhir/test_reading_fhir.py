@@ -247,10 +247,12 @@ def test_an_observation_without_a_status_is_as_final_as_its_report(ask_with: Ask
 LABORATORY = [fhir.concept("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB")]
 
 
-def test_a_laboratory_report_that_quotes_a_category_assesses_nothing(ask_with: AskWith) -> None:
-    said = "Left breast, BI-RADS 4."
-    tissue = report("lab", code={"text": "Tissue examination"}, category=LABORATORY, conclusion=said)
-    assert topics(ask_with(tissue)) == topics(ask_with())
+@pytest.mark.parametrize("said", ["Left breast, category 5.", "BI-RADS 5 on the left."])
+def test_a_report_that_is_filed_elsewhere_is_read_where_its_words_speak_of_the_breast(
+    ask_with: AskWith, said: str
+) -> None:
+    odd = report("odd", code={"text": "Report"}, category=LABORATORY, conclusion=said)
+    assert read(ask_with(odd)) == {("left", "5")}
 
 
 def test_a_mammogram_that_is_filed_under_laboratory_is_read(ask_with: AskWith) -> None:
