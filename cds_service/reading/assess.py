@@ -4,7 +4,7 @@ between."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..core.vocabulary import Category, Group, Side
 from .language import ACR, BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
@@ -65,8 +65,7 @@ def assess(text: Text, language: Language) -> Reading:
 
 
 def _is_about_breast(tokens: Tokens) -> bool:
-    roles = ROLE["breast"] | BIRADS
-    return any(bits & roles for bits in tokens.roles)
+    return bool(tokens.present & (ROLE["breast"] | BIRADS))
 
 
 _TITLE = 40
@@ -98,7 +97,7 @@ def _usable(found: Sequence[Mention]) -> list[Mention]:
         if each.status is Status.DATED and not each.is_preliminary and each.statement not in told:
             sides = set(each.side.breasts or (Side.UNSTATED,))
             if not covered or not (Side.UNSTATED in sides | covered or sides & covered):
-                usable.append(replace(each, status=Status.CURRENT))
+                usable.append(each._replace(status=Status.CURRENT))
     return sorted(usable, key=lambda each: each.value)
 
 
@@ -237,7 +236,7 @@ class _State:
         exam = self._exam_side()
         if exam is not None:
             part = [
-                replace(each, side=exam) if each.side is Side.UNSTATED and not each.is_overall else each
+                each._replace(side=exam) if each.side is Side.UNSTATED and not each.is_overall else each
                 for each in part
             ]
         part = _without_running_text(_combined(self._with_paragraph_sides(part)))
@@ -261,10 +260,10 @@ class _State:
                     named = {side for _, _, side in self.tokens.sides_in(begin, each.first)} - {Side.BOTH}
                 refers = self.tokens.last(REFERRING_SIDE, begin, each.first)
                 if len(named) == 1:
-                    each = replace(each, side=named.pop())
+                    each = each._replace(side=named.pop())
                 elif not named and refers is not None and result and result[-1].side in (Side.LEFT, Side.RIGHT):
                     is_other = self.tokens.roles[refers] & ROLE["sides.other"]
-                    each = replace(each, side=result[-1].side.opposite if is_other else result[-1].side)
+                    each = each._replace(side=result[-1].side.opposite if is_other else result[-1].side)
             previous = each.last
             result.append(each)
         return result
@@ -313,7 +312,7 @@ class _State:
         side = self._finding_side(single)
         if side is not None:
             del self.chosen[Side.UNSTATED]
-            self.chosen[side] = replace(single, side=side)
+            self.chosen[side] = single._replace(side=side)
 
     def _exam_side(self) -> Side | None:
         """The breast that was examined, where the report is an examination of one breast only."""
@@ -464,7 +463,7 @@ class _State:
             if right_side and wrong_side and right_side[0] is wrong_side[-1].opposite:
                 mention = self.chosen.pop(wrong_side[-1], None)
                 if mention is not None:
-                    self.chosen[right_side[0]] = replace(mention, side=right_side[0])
+                    self.chosen[right_side[0]] = mention._replace(side=right_side[0])
 
     def _addendum(self, part: Sequence[Mention]) -> None:
         """An addendum replaces what it speaks of: a side, or the one assessment there is."""
@@ -492,7 +491,7 @@ class _State:
         elif len(named) == 1 and (is_finding or named == set(sided)):
             self._replace_side(before, named.pop(), mention)
         elif len(sided) == 1 and is_finding:
-            self.chosen[sided[0]] = replace(mention, side=sided[0])
+            self.chosen[sided[0]] = mention._replace(side=sided[0])
         else:
             self.chosen = {Side.UNSTATED: mention}
 
@@ -501,7 +500,7 @@ class _State:
         other = before.get(side.opposite)
         if other is not None and side not in before and other.category is mention.category:
             del self.chosen[side.opposite]  # the addendum corrects the side
-        self.chosen[side] = replace(mention, side=side)
+        self.chosen[side] = mention._replace(side=side)
 
     # ------------------------------------------------------------------------------
     # The result

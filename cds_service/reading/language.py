@@ -60,8 +60,8 @@ class Language:
     """Words that tell the language."""
     singles: Mapping[str, int]
     """Word -> roles."""
-    phrases: Mapping[str, Mapping[str, Sequence[tuple[Phrase, int]]]]
-    """First word -> second word -> the phrases that begin so, the longest first, with their roles."""
+    phrases: Mapping[tuple[str, str], Sequence[tuple[Phrase, int]]]
+    """First two words -> the phrases that begin so, the longest first, with their roles."""
     capitals: Mapping[str, Side]
     """Folded -> side, for letters that name a side where they are capitals."""
     letters: Mapping[str, Side]
@@ -162,12 +162,11 @@ def _by_first(table: Mapping[Phrase, T]) -> dict[str, list[tuple[Phrase, T]]]:
     return found
 
 
-def _by_two(table: Mapping[Phrase, T]) -> dict[str, dict[str, list[tuple[Phrase, T]]]]:
+def _by_two(table: Mapping[Phrase, T]) -> dict[tuple[str, str], list[tuple[Phrase, T]]]:
     """The phrases of a table by their first two words, the longest first."""
-    found: dict[str, dict[str, list[tuple[Phrase, T]]]] = {}
-    for first, phrases in _by_first(table).items():
-        for phrase, value in phrases:
-            found.setdefault(first, {}).setdefault(phrase[1], []).append((phrase, value))
+    found: dict[tuple[str, str], list[tuple[Phrase, T]]] = {}
+    for phrase in sorted(table, key=len, reverse=True):
+        found.setdefault((phrase[0], phrase[1]), []).append((phrase, table[phrase]))
     return found
 
 

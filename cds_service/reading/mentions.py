@@ -4,8 +4,9 @@ history, as a condition, a negation, a legend, a density, or as a statement that
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from ..core.vocabulary import Category, Side
 from .language import ACR, ANY_SIDE, BIRADS, CONNECTOR, MODALITY, REFERRING_SIDE, ROLE
@@ -30,8 +31,7 @@ class Status(StrEnum):
     """Pending, left blank, cut off, or a range that nobody resolved: a careful reader would refuse to choose."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
+class Mention(NamedTuple):
     """One place that states a category, by token index; `category` is None where the place leaves it open."""
 
     first: int
@@ -42,9 +42,9 @@ class Mention:
     """The token behind it."""
     category: Category | None
     status: Status
-    side: Side = Side.UNSTATED
     section: Section
     statement: tuple[int, int]
+    side: Side = Side.UNSTATED
     is_sure: bool = True
     """False for misspelt words, letters for digits, and words without a number."""
     is_overall: bool = False
@@ -981,9 +981,9 @@ class _Finder:
                     for i in range(last.last, each.first)
                 )
             ):
-                each = replace(each, status=last.status)
+                each = each._replace(status=last.status)
             if last is not None and last.status is Status.LEGEND and each.statement == last.statement:
-                each = replace(each, status=Status.LEGEND)
+                each = each._replace(status=Status.LEGEND)
             result.append(each)
         return result
 
@@ -1012,7 +1012,7 @@ class _Finder:
                 if side is Side.UNSTATED and not mention.is_overall:
                     side = labels.side_of(mention)
                 if side is not Side.UNSTATED:
-                    mention = replace(mention, side=side)
+                    mention = mention._replace(side=side)
             claimed = max(claimed, mention.last)
             previous = mention.last
             result.append(mention)
@@ -1081,7 +1081,7 @@ class _Finder:
             if named == {mention.side.opposite}:
                 behind = tokens.behind(same)
                 result.append(
-                    replace(mention, first=same, value=same, last=behind, side=mention.side.opposite, lesion="")
+                    mention._replace(first=same, value=same, last=behind, side=mention.side.opposite, lesion="")
                 )
         return result
 
@@ -1166,7 +1166,7 @@ class Labels:
         for each, side, is_headed in placed:
             is_open = each.side is Side.UNSTATED and not each.is_overall
             if is_open and side is not Side.UNSTATED and (not is_headed or side.opposite in owned):
-                each = replace(each, side=side)
+                each = each._replace(side=side)
             result.append(each)
         return result
 
@@ -1271,7 +1271,7 @@ def _without_legends(tokens: Tokens, found: list[Mention]) -> list[Mention]:
 def _mark(found: list[Mention], run: list[int]) -> None:
     if len(run) >= 3 and len({found[place].lesion for place in run}) == 1:
         for place in run:
-            found[place] = replace(found[place], status=Status.LEGEND)
+            found[place] = found[place]._replace(status=Status.LEGEND)
 
 
 # --------------------------------------------------------------------------------------
@@ -1291,7 +1291,7 @@ def worded(tokens: Tokens, sections: Sections) -> list[Mention]:
             mention = _worded(tokens, sections.at(i), i, *stated)
             if mention is not None:
                 side = mention.side if mention.side is not Side.UNSTATED else labels.side_of(mention)
-                found.append(replace(mention, side=side))
+                found.append(mention._replace(side=side))
     return labels.in_blocks(found)
 
 

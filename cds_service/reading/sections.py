@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ..core.vocabulary import Side
 from .language import ANY_SIDE, BIRADS, ROLE
@@ -24,8 +25,7 @@ _DASHED = frozenset({"impression", "assessment", "addendum", "recommendation", "
 """Kinds of sections whose heading may end with a dash. "Left - ..." is a statement, "Impression - ..." a heading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One part of a report, by token index: where its heading and its body start, where it ends, and its kind.
 
     `addendum` is 0 in the body of the report and counts the addenda from 1, a later one higher. `side` is the breast
@@ -78,13 +78,17 @@ def _headings(tokens: Tokens) -> list[_Heading]:
     documents = [(tokens.at(offset), kind) for offset, kind in tokens.text.parts]
     found: dict[int, _Heading] = {}
     words, known = tokens.words, tokens.language.headings
+    colons = list(where(words, {":"}))
+    labelled = {tokens.line(colon) for colon in colons}
     for line, end in pairwise(tokens.lines):
-        first = _skip_marks(tokens, line + 1, end)
-        if first < end and (words[first] in known or ":" in words[first:end]):
+        first = line + 1
+        if first < end and not words[first].isalpha():
+            first = _skip_marks(tokens, first, end)
+        if first < end and (words[first] in known or (line + 1, end) in labelled):
             heading = _heading(tokens, first, end, is_line=True) or _reader(tokens, first, end)
             if heading is not None:
                 found[heading.start] = heading
-    for colon in where(words, {":"}):
+    for colon in colons:
         heading = _within_line(tokens, colon) if _is_colon(tokens, colon) else None
         if heading is not None:
             found.setdefault(heading.start, heading)
@@ -228,12 +232,12 @@ def _with_ends(tokens: Tokens, headings: Sequence[_Heading]) -> list[Section]:
         section = Section(kind, heading.start, heading.body, end, addendum, side)
         last = sections[-1] if sections else None
         if last is not None and side is Side.UNSTATED and last.end == heading.start and _is_empty(tokens, last):
-            section = replace(section, side=last.side)  # a field below the heading of its breast
+            section = section._replace(side=last.side)  # a field below the heading of its breast
         if kind not in ("history", "legend"):
             sections.append(section)
             continue
         limit = _end_of_history(tokens, heading, end) if kind == "history" else _end_of_paragraph(tokens, heading, end)
-        sections.append(replace(section, end=limit))
+        sections.append(section._replace(end=limit))
         if limit < end:
             sections.append(Section("", limit, limit, end, addendum))
     return sections

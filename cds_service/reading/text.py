@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 _SPECIAL = {
@@ -127,14 +127,13 @@ class Text:
         if _DIVIDED.search(text):
             text = _HYPHENATED.sub(self._joined, text)
         lines = text.split("\n")
-        width = _wrap_width(lines)
         has_columns = "\t" in text or "   " in text
         parts = []
         place = 0
-        for line, following in itertools.pairwise(lines):
+        for line, following, is_full in zip(lines, lines[1:], _full(lines), strict=False):
             place += len(line) + 1
             is_column = has_columns and _has_column(line, following)
-            is_wrap = not is_column and self._is_wrap(line, following, place, width)
+            is_wrap = not is_column and self._is_wrap(line, following, place, is_full=is_full)
             parts += [line, " " if is_wrap else "\n"]
         return "".join((*parts, lines[-1]))
 
@@ -144,15 +143,13 @@ class Text:
             return match.group()
         return (match[1] + match[2]).ljust(len(match.group()))
 
-    def _is_wrap(self, line: str, following: str, start: int, width: int) -> bool:
+    def _is_wrap(self, line: str, following: str, start: int, *, is_full: bool) -> bool:
         bare = line.strip()
         if not bare or _NEW_ITEM.match(following):
             return False
-        first = self.original[start + len(following) - len(following.lstrip()) : start + len(following)][:1]
-        if first.islower():
-            return not bare.endswith(":")
-        if width and _is_full(line, following, width) and len(following) >= SHORT_LINE:
-            return not bare.endswith(":")
+        first = start + len(following) - len(following.lstrip())
+        if self.original[first : first + 1].islower() or (is_full and len(following) >= SHORT_LINE):
+            return bare[-1] != ":"
         return len(line) >= SHORT_LINE and bare[-1] not in _ENDS_STATEMENT
 
     def quoted(self, start: int, end: int) -> str:
@@ -165,15 +162,14 @@ def _has_column(line: str, following: str) -> bool:
     return "\t" in line or "\t" in following or "   " in line.strip() or "   " in following.strip()
 
 
-def _wrap_width(lines: Sequence[str]) -> int:
-    """The width at which the lines of a text were wrapped; 0 where they were not."""
-    width = max((len(line.rstrip()) for line in lines), default=0)
-    if not SHORT_LINE <= width <= WIDEST:
-        return 0
-    full = sum(_is_full(line, following, width) for line, following in itertools.pairwise(lines))
-    return width if full > 1 else 0
-
-
-def _is_full(line: str, following: str, width: int) -> bool:
-    """Whether the first word of the next line would not have fitted."""
-    return bool(following.strip()) and len(line.rstrip()) + 1 + len(following.split(maxsplit=1)[0]) > width
+def _full(lines: Sequence[str]) -> Iterable[bool]:
+    """Of each line but the last, whether it is full: the first word of the next one would not have fitted. None is
+    where the text was not wrapped at one width."""
+    lengths = [len(line.rstrip()) for line in lines]
+    width = max(lengths)
+    if SHORT_LINE <= width <= WIDEST:
+        firsts = [len(line.split(maxsplit=1)[0]) if length else 0 for line, length in zip(lines, lengths, strict=True)]
+        full = [first > 0 and length + 1 + first > width for length, first in zip(lengths, firsts[1:], strict=False)]
+        if sum(full) > 1:
+            return full
+    return itertools.repeat(False)

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import compress, count, repeat
+from itertools import compress, count, pairwise, repeat
 from operator import add, or_, sub
 from typing import TypeVar
 
@@ -55,6 +55,7 @@ class Tokens:
         "language",
         "lines",
         "marked",
+        "present",
         "roles",
         "sides",
         "starts",
@@ -73,6 +74,8 @@ class Tokens:
         """Tokens of a phrase behind its first one."""
         self.marked: list[int] = []
         """The tokens that have a role, those within a phrase left out."""
+        self.present = 0
+        """All roles that some token has."""
         self.sides: list[tuple[int, int, Side]] = []
         """Every naming of a side: first token, the token behind it, the side."""
         punctuated = _punctuated(text, language)
@@ -107,10 +110,10 @@ class Tokens:
     def _find_phrases(self) -> None:
         words, phrases = self.words, self.language.phrases
         behind = 0
-        for i in where(words[:-1], phrases):
+        for i in where(pairwise(words), phrases):
             if i < behind:
                 continue
-            for phrase, roles in phrases[words[i]].get(words[i + 1], ()):
+            for phrase, roles in phrases[words[i], words[i + 1]]:
                 if len(phrase) == 2 or tuple(words[i : i + len(phrase)]) == phrase:
                     behind = i + len(phrase)
                     if roles & _IGNORED:
@@ -136,6 +139,7 @@ class Tokens:
                 self._find_misspelt(i, words[i])
         inner = self.inner
         self.marked = [i for i in compress(range(len(words)), self.roles) if i not in inner]
+        self.present = reduce(or_, self.roles, 0)
 
     def _find_misspelt(self, i: int, word: str) -> None:
         """The word BI-RADS with letters wrong, missing or swapped, in one piece or two."""
@@ -264,6 +268,8 @@ class Tokens:
 
     def has(self, role: int, begin: int, end: int) -> bool:
         """Whether one of the tokens has a role."""
+        if not self.present & role:  # most questions are about words that a report has nowhere
+            return False
         return end > 0 and bool(reduce(or_, self.roles[begin if begin > 0 else 0 : end], 0) & role)
 
     def last(self, role: int, begin: int, end: int) -> int | None:
