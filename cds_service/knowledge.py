@@ -368,6 +368,8 @@ class _Loader:
         return Words(
             sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
             short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
+            short_names=(short := {folded(each): folded(name) for each, name in raw["short_names"].items()}),
+            shortened=any_word(sorted(short, key=len, reverse=True), within="-"),
             breast=tuple(map(folded, raw["breast"])),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),

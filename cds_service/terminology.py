@@ -86,6 +86,9 @@ class Words:
     sides: Mapping[Side, re.Pattern[str]]
     short_sides: Mapping[Side, frozenset[str]]
     """Abbreviations that mean something else in running text."""
+    short_names: Mapping[str, str]
+    """What departments shorten in titles -> the whole words."""
+    shortened: re.Pattern[str]
     breast: tuple[str, ...]
     morphology: Mapping[str, Morphology]
     distribution: Mapping[str, Distribution]
@@ -176,7 +179,7 @@ class Terminology:
 
     def names_breast(self, text: str) -> bool:
         """Whether a title is about the breast."""
-        return _has_word_starting(text, self.words.breast)
+        return any(token.startswith(self.words.breast) for token in _tokens(self.words, text))
 
     def order_kind_in(self, text: str) -> OrderKind | None:
         """The kind of breast order that a title names, where it is safe to tell; None for anything else."""
@@ -214,17 +217,15 @@ def _folded(text: str) -> str:
 _folded_title = lru_cache(maxsize=2048)(_folded)
 
 
-def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(token for word in folded(text[:500]).split() for token in (word, *word.split("-")) if token)
+def _tokens(words: Words, text: str) -> list[str]:
+    whole = words.shortened.sub(lambda found: words.short_names[found[0]], folded(text[:500]))
+    return [token for word in whole.split() for token in (word, *word.split("-")) if token]
 
 
-def _has_word_starting(text: str, beginnings: tuple[str, ...]) -> bool:
-    return any(token.startswith(beginnings) for token in _tokens(text))
-
-
-def any_word(spellings: Iterable[str]) -> re.Pattern[str]:
-    """Finds one of several words, or of several words in a row, in a folded text."""
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, spellings))})(?!\w)")
+def any_word(spellings: Iterable[str], within: str = "") -> re.Pattern[str]:
+    """Finds one of several words, or of several words in a row, in a folded text: the first one that fits. It may be
+    joined to another word by any mark but those in `within`."""
+    return re.compile(rf"(?<![\w{within}])(?:{'|'.join(map(re.escape, spellings))})(?![\w{within}])")
 
 
 def _side_in(words: Words, text: str, *, is_title: bool) -> Side:
@@ -240,7 +241,7 @@ def _side_in(words: Words, text: str, *, is_title: bool) -> Side:
 
 
 def _order_kind_in(words: Words, text: str) -> OrderKind | None:
-    tokens = _tokens(text)
+    tokens = _tokens(words, text)
     if not any(token.startswith(words.breast) for token in tokens):
         return None
     for rule in words.orders:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.knowledge import Knowledge
 from cds_service.synthetic import resources as fhir
 from tests.small_fhir import (
     BIOPSY,
@@ -489,3 +490,38 @@ def test_a_german_problem_list_without_a_side_silences_nobody(ask_with: AskWith)
 
 def test_a_german_pathology_report_of_the_left_does_not_answer_the_right(ask_with: AskWith) -> None:
     assert topics(ask_with(category("5", "right"), pathology("Stanzbiopsie der linken Brust"))) == ["Category5"]
+
+
+# --------------------------------------------------------------------------------------
+# Titles in the words of a department
+
+
+@pytest.mark.parametrize(
+    ("title", "kind", "side"),
+    [
+        ("MAM SCREENING BILAT W TOMO", "screening-mammogram", "both"),
+        ("MAM DIAG RT", "diagnostic-mammogram", "right"),
+        ("XR MAMMO", "mammogram", "unstated"),
+        ("MAM US BREAST LIMITED LEFT", "ultrasound", "left"),
+        ("US BREAST LT", "ultrasound", "left"),
+        ("MR BREAST W WO", "mri", "unstated"),
+        ("MAM STEREO BX LT", "stereotactic-biopsy", "left"),
+        ("sonomammography", "ultrasound", "unstated"),
+        ("6-MAM screen, urine", None, "unstated"),
+        ("6 MAM SCREEN", None, "unstated"),
+        ("Ref Mr Jones, breast surgeon", None, "unstated"),
+    ],
+)
+def test_a_shortened_title_is_understood_where_no_code_is(
+    knowledge: Knowledge, title: str, kind: str | None, side: str
+) -> None:
+    terms = knowledge.terminology
+    assert (terms.order_kind_in(title), terms.side_in(title, is_title=True)) == (kind, side)
+
+
+def test_a_report_whose_title_is_shortened_is_one_of_breast_imaging(ask_with: AskWith) -> None:
+    sent = report(
+        code={"text": "MAM DIAGNOSTIC RIGHT", "coding": [{"system": "urn:oid:1.2.3", "code": "IMG5588"}]},
+        conclusion="Suspicious calcifications. BI-RADS 4B.",
+    )
+    assert read(ask_with(sent)) == {("right", "4B")}
