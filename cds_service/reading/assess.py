@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..core.vocabulary import Category, Group, Side
-from .language import ACR, BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
+from .language import ACR, ANY_SIDE, BIRADS, MODALITY, REFERRING_SIDE, ROLE, Language
 from .mentions import MOST, Mention, Status, mentions, worded
-from .sections import Section, Sections
+from .sections import ASIDE, Section, Sections
 from .tables import laid_out, ticked_side
 from .text import Text
 from .tokens import Tokens, statements
@@ -37,10 +37,10 @@ class Reading:
         return self.tokens.language.code
 
 
-def assess(text: Text, language: Language) -> Reading:
-    """The reading of one report."""
+def assess(text: Text, language: Language, *, is_breast: bool = False) -> Reading:
+    """The reading of one report; `is_breast` tells that it is one of breast imaging, whatever its words say."""
     tokens = Tokens(text, language)
-    if not _is_about_breast(tokens):
+    if not (is_breast or _is_about_breast(tokens)):
         return Reading(tokens=tokens)
     sections = Sections(tokens)
     laid = laid_out(tokens, sections)
@@ -65,7 +65,7 @@ def assess(text: Text, language: Language) -> Reading:
 
 
 def _is_about_breast(tokens: Tokens) -> bool:
-    return bool(tokens.present & (ROLE["breast"] | BIRADS))
+    return bool(tokens.present & (ROLE["breast"] | BIRADS | ACR))
 
 
 _TITLE = 40
@@ -117,6 +117,7 @@ def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> 
 # Settling
 
 _ASSESSING = frozenset({"impression", "assessment", "final"})
+_SIDE_ERROR = ROLE["side_errors.about"] | ROLE["side_errors.wrong"] | ROLE["side_errors.slips"]
 _COMBINED = 5
 _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
 
@@ -322,7 +323,7 @@ class _State:
             return boxed
         count = 0
         for begin, end in statements(tokens, 0, min(len(tokens), 160)):
-            if begin == end:
+            if begin == end or self.sections.at(begin).kind == "history":
                 continue
             count += 1
             if count > 6:
@@ -344,7 +345,9 @@ class _State:
         for start, _, named in self.tokens.sides:
             if named is side and start >= begin:
                 kind = self.sections.at(start).kind
-                count += {"history": 0, "recommendation": 0, "impression": 2, "assessment": 2}.get(kind, 1)
+                count += {"history": 0, "examination": 0, "recommendation": 0, "impression": 2, "assessment": 2}.get(
+                    kind, 1
+                )
         return count > 1
 
     def _finding_side(self, single: Mention) -> Side | None:
@@ -360,7 +363,7 @@ class _State:
                 sides = self._named_sides([(0, len(self.tokens))])
             return sides.pop() if len(sides) == 1 else None
         if len(sides) != 1 or any(
-            side not in sides for place, _, side in self.tokens.sides if self.sections.at(place).kind != "history"
+            side not in sides for place, _, side in self.tokens.sides if self.sections.at(place).kind not in ASIDE
         ):
             return None
         return sides.pop()
@@ -380,7 +383,7 @@ class _State:
         found: set[Side] = set()
         for span in spans:
             for begin, end in statements(self.tokens, *span):
-                if self.sections.at(begin).kind != "history" and not self._is_denied(begin, end):
+                if self.sections.at(begin).kind not in ASIDE and not self._is_denied(begin, end):
                     found |= {side for _, _, side in self.tokens.sides_in(begin, end)}
         return found - {Side.BOTH}
 
@@ -452,18 +455,51 @@ class _State:
                 self.disputed[each.side] = (*stated, each)
 
     def _correct_side(self, rank: int) -> None:
-        """An addendum without a category that names the side that should have been written."""
+        """An addendum without a category that says that a side was wrong: the side that it means replaces the other
+        one; where it cannot be told which one that is, or both breasts have an assessment, a person has to tell."""
         tokens = self.tokens
         for section in self.sections.of_addendum(rank):
-            place = tokens.first(ROLE["should_read"], section.body, section.end)
+            spoken = tokens.first(ROLE["should_read"], section.body, section.end)
+            place = spoken if spoken is not None else tokens.first(_SIDE_ERROR, section.body, section.end)
             if place is None:
                 continue
-            right_side = [side for _, _, side in tokens.sides_in(place, section.end) if side is not Side.BOTH]
-            wrong_side = [side for _, _, side in tokens.sides_in(section.body, place) if side is not Side.BOTH]
-            if right_side and wrong_side and right_side[0] is wrong_side[-1].opposite:
-                mention = self.chosen.pop(wrong_side[-1], None)
-                if mention is not None:
-                    self.chosen[right_side[0]] = mention._replace(side=right_side[0])
+            named = [each for each in tokens.sides_in(section.body, section.end) if each[2] in Side.BOTH.breasts]
+            before = [side for start, _, side in named if start < place]
+            behind = [side for start, _, side in named if start >= place]
+            wrong = {side for start, _, side in named if self._is_called_wrong(start)}
+            meant = {side for _, _, side in named} - wrong
+            if spoken is not None and before and behind and behind[0] is before[-1].opposite:
+                self._move_to(behind[0])
+            elif len(wrong) < 2 and len(meant) == 1:
+                self._move_to(meant.pop(), tokens.statement(place))
+            elif wrong and not meant:
+                self._move_to(wrong.pop().opposite, tokens.statement(place))
+            elif named or tokens.has(ROLE["side_errors.about"], section.body, section.end):
+                self._doubt_sides(tokens.statement(place))
+
+    def _is_called_wrong(self, i: int) -> bool:
+        """Whether a side is named as the wrong one: `not the left`, `incorrectly stated as left`."""
+        tokens = self.tokens
+        begin = max(tokens.statement(i)[0], i - 5)
+        cue = tokens.last(ROLE["negation"] | ROLE["side_errors.wrong"], begin, i)
+        return cue is not None and not tokens.sides_in(cue, i)
+
+    def _move_to(self, side: Side, said: tuple[int, int] | None = None) -> None:
+        """Gives the assessment of the other breast, or the one without a side, to a breast. `said` is the statement of
+        an addendum that does not say in so many words what has to be read."""
+        if said is not None and side in self.chosen and side.opposite in self.chosen:
+            self._doubt_sides(said)
+            return
+        key = side.opposite if side.opposite in self.chosen else Side.UNSTATED
+        mention = self.chosen.pop(key, None) if key is not Side.UNSTATED or side not in self.chosen else None
+        if mention is not None:
+            self.chosen[side] = mention._replace(side=side)
+
+    def _doubt_sides(self, said: tuple[int, int]) -> None:
+        """Leaves it to a person which breast an assessment belongs to."""
+        for side, mention in self.chosen.items():
+            doubt = mention._replace(first=said[0], value=said[0], last=said[1], category=None, statement=said)
+            self.disputed[side] = (mention, doubt)
 
     def _addendum(self, part: Sequence[Mention]) -> None:
         """An addendum replaces what it speaks of: a side, or the one assessment there is."""
@@ -510,9 +546,13 @@ class _State:
         whole = self.overall or self.chosen.get(Side.UNSTATED)
         disputed = dict(self.disputed)
         unsided = disputed.get(Side.UNSTATED)
-        if unsided and (left or right) and all(each.category is None and not each.is_range for each in unsided):
-            del disputed[Side.UNSTATED]
         sides = [each for each in (left, right) if each is not None]
+        if unsided and sides and all(each.category is None and not each.is_range for each in unsided):
+            if max(map(_tier, sides)) >= max(map(_tier, unsided)):
+                del disputed[Side.UNSTATED]
+            else:  # the assessment is pending; what stands in the running text is none
+                left, right, sides, whole = None, None, [], None
+                self.chosen, self.overall = {}, None
         worst = max((each.category for each in sides if each.category), key=lambda c: c.severity, default=None)
         overall = whole.category if whole is not None else worst
         if whole is not None and whole.category and worst and not _fits(whole.category, worst):
@@ -520,6 +560,9 @@ class _State:
                 overall = worst
             elif not disputed:
                 disputed[Side.UNSTATED] = (whole, *sides)
+        lost = self._lost_side() if len(self.chosen) == 1 and not disputed else None
+        if lost is not None:
+            disputed[lost] = ()
         is_empty = not (disputed or self.chosen or self.overall)
         if is_empty and all(each.status is Status.HISTORY for each in found) and _is_cut_off(self.tokens):
             disputed[Side.UNSTATED] = ()
@@ -540,17 +583,23 @@ class _State:
             tokens=self.tokens,
         )
 
+    def _lost_side(self) -> Side | None:
+        """The breast of which the report speaks where it stops in the middle of a word, and which has no assessment."""
+        tokens = self.tokens
+        side = next(iter(self.chosen)).opposite
+        named = {each for _, _, each in tokens.sides_in(tokens.line(len(tokens) - 1)[0], len(tokens))}
+        return side if named == {side} and _is_within_word(tokens) else None
+
     def _waits_for_films(self, mention: Mention) -> bool:
         """Whether a category 0 asks for older images and not for new ones."""
         if mention.category is not Category.INCOMPLETE:
             return False
         tokens, end = self.tokens, min(len(self.tokens), mention.last + 45)
         films = tokens.first(ROLE["prior_films"], mention.last, end)
-        return (
-            films is not None
-            and tokens.has(ROLE["needs_words"], mention.last, end)
-            and not tokens.has(ROLE["additional_imaging"], mention.last, films)
-        )
+        if films is None or not tokens.has(ROLE["needs_words"], mention.last, end):
+            return False
+        imaging = tokens.first(ROLE["additional_imaging"], mention.last, end)
+        return imaging is None or (imaging > films and tokens.has(ROLE["conditional"], films, imaging))
 
     def _has_calcifications(self, decided: Sequence[Mention]) -> bool:
         """Whether the impression, or the statement that decided, speaks of calcifications without denying them."""
@@ -626,16 +675,30 @@ def _different(stated: Sequence[Mention]) -> list[Mention]:
 _ENDS = frozenset(".!?:)]\"'*/_=>")
 
 
+def _is_within_word(tokens: Tokens) -> bool:
+    """Whether the text stops in the middle of a word: of any known one by four letters, of the breast or a side by
+    three."""
+    last = tokens.words[-1]
+    if len(last) < 3 or not last.isalpha():
+        return False
+    singles = tokens.language.singles
+    near = [word for word, bits in singles.items() if bits & (ROLE["breast"] | ANY_SIDE)]
+    known = (
+        near
+        if len(last) == 3
+        else ("birads", "category", "classification", "biopsy", *near, *tokens.language.vocabulary)
+    )
+    return last not in singles and last not in known and any(each.startswith(last) for each in known)
+
+
 def _is_cut_off(tokens: Tokens) -> bool:
     """Whether the text stops in the middle of a statement."""
     words = [word for word in tokens.words[-12:] if word != "\n"]
     if not words or words[-1] in _ENDS or words[-1].isdigit():
         return False
     last, line = words[-1], tokens.line(len(tokens) - 1)
-    if words[-3:] and last not in ",-" and len(last) > 1:
-        known = ("birads", "category", "classification", *tokens.language.vocabulary)
-        if len(last) > 3 and last not in known and any(each.startswith(last) for each in known):
-            return True
+    if _is_within_word(tokens):
+        return True
     roles = tokens.language.singles.get(last, 0)
     if not roles and any(len(phrase) > 1 for phrase, _ in tokens.language.statements.get(last, ())):
         return True

@@ -23,6 +23,8 @@ class Document:
     is_base64: bool = False
     language: str = ""
     """A BCP 47 tag, where the resource states one."""
+    is_breast: bool = False
+    """The resource says that it is about breast imaging, so that the words need not."""
     side: Side = Side.UNSTATED
     """The breast that the resource is about, for words that name none."""
 

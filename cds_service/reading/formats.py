@@ -11,8 +11,10 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import Message
 from io import BytesIO
+from typing import cast
 
 from lxml import etree, html
 
@@ -196,12 +198,45 @@ def _html(content: str) -> str:
             root = html.document_fromstring(bare)
         except (etree.ParserError, ValueError):
             return ""
-    pieces = list(_seen(root, is_pre=False))
+    pieces = list(_seen(root, _hidden_by_style(root), is_pre=False))
     lines = re.sub(r"[ \xa0]*\n[ \xa0]*", "\n", "".join(pieces)).split("\n")
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.strip(" \t") for line in lines)).strip()
 
 
-def _seen(root: html.HtmlElement, *, is_pre: bool) -> Iterator[str]:
+_MOST_RULES = 200
+"""Rules of style sheets that are followed: enough for a report, too few to make reading one expensive."""
+_SHOWING = re.compile(r"display\s*:|visibility\s*:")
+
+
+def _hidden_by_style(root: html.HtmlElement) -> set[html.HtmlElement]:
+    """The elements that a style sheet of the document hides or strikes out on a screen. What another rule shows again
+    is text, whichever of the two rules is the stronger one."""
+    sheets = [each.text for each in root.iter("style") if each.text and each.get("media", "all") in _ON_SCREEN]
+    if not any(_HIDING.search(sheet.lower()) for sheet in sheets):
+        return set()
+    import tinycss2  # few reports have such a style sheet
+    from cssselect import SelectorError
+    from lxml.cssselect import CSSSelector
+
+    hidden: set[html.HtmlElement] = set()
+    shown: set[html.HtmlElement] = set()
+    rules = [rule for sheet in sheets for rule in tinycss2.parse_stylesheet(sheet) if rule.type == "qualified-rule"]
+    if len(rules) > _MOST_RULES:
+        raise Unreadable("has a style sheet that is too large")
+    for rule in rules:
+        said = tinycss2.serialize(rule.content).lower()
+        found = hidden if _HIDING.search(said) else shown if _SHOWING.search(said) else None
+        if found is not None:
+            with suppress(SelectorError):
+                selector = CSSSelector(tinycss2.serialize(rule.prelude).strip(), translator="html")
+                found.update(each for each in cast(list[html.HtmlElement], selector(root)))
+    return {each for each in hidden - shown if not _SHOWING.search((each.get("style") or "").lower())}
+
+
+_ON_SCREEN = ("", "all", "screen")
+
+
+def _seen(root: html.HtmlElement, hidden: set[html.HtmlElement], *, is_pre: bool) -> Iterator[str]:
     """The visible text below an element, without recursion, so that no depth of nesting can exhaust the stack."""
     stack: list[tuple[html.HtmlElement, bool, bool]] = [(root, False, is_pre)]
     while stack:
@@ -214,7 +249,7 @@ def _seen(root: html.HtmlElement, *, is_pre: bool) -> Iterator[str]:
                 yield "\t"
             yield _spaced(element.tail, pre and tag != "pre")
             continue
-        if not tag or _is_hidden(element, tag):
+        if not tag or element in hidden or _is_hidden(element, tag):
             yield _spaced(element.tail, pre)
             continue
         if tag in _BLOCKS:

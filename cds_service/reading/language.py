@@ -21,6 +21,7 @@ _LISTS = (
     "abbreviations", "history.strong", "history.medium", "history.weak", "history.after", "history.resolved",
     "history.dated", "current", "conditional", "conditional_start", "conditional_near", "negation", "negation_fillers",
     "provisional", "density", "density_connectors", "pending", "unassigned", "changes", "should_read", "withdrawn",
+    "side_errors.about", "side_errors.wrong", "side_errors.slips",
     "overall", "combined", "modality.mammography", "modality.ultrasound", "modality.mri", "lesion", "lesion_numbers",
     "normal",
     "months", "other_systems", "prior_films", "needs_words", "no_assessment", "additional_imaging", "side_labels",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..core.vocabulary import Category, Side
 from .language import ACR, ANY_SIDE, BIRADS, CONNECTOR, MODALITY, REFERRING_SIDE, ROLE
-from .sections import Section, Sections
+from .sections import ASIDE, Section, Sections
 from .text import SHORT_LINE
 from .tokens import Tokens
 from .values import Value, value_at
@@ -65,7 +65,7 @@ class Mention(NamedTuple):
     @property
     def is_preliminary(self) -> bool:
         """Whether it is what was said at first, before other images or another reader."""
-        return self.section.kind == "preliminary" and not self.is_combined
+        return self.section.is_preliminary and not self.is_combined
 
     @property
     def is_range(self) -> bool:
@@ -73,6 +73,8 @@ class Mention(NamedTuple):
         return self.category is None and self.steps != (0, 0)
 
 
+COLUMN = 2
+"""Blanks that set what follows apart from the word before it, as in a column."""
 MOST = 300
 """A text with more mentions than this is not the report of an examination; nothing behind them is looked at."""
 WINDOW = 70
@@ -81,6 +83,8 @@ REACH = 30
 """Tokens before a mention that are looked at for what kind of statement it is."""
 _ANNOUNCING = BIRADS | ACR | ROLE["category_words"]
 _OPENING = frozenset(":=-.,#*|'\"/[>{<)]")
+_BRITISH = frozenset("pmu")
+_FIVE_POINTS = frozenset("12345")
 _BLANKS = ("__", "?", "***", "...", "[]", "()", "<>", "[<")
 
 
@@ -109,10 +113,24 @@ class _Finder:
         self.sections = sections
         self.announcing = tokens.marked_as(_ANNOUNCING)
         birads = sum(1 for i in self.announcing if tokens.roles[i] & BIRADS)
-        self.names_other_system = tokens.text.flat.count("rads") > birads and any(
+        self.names_other_system = self._names_other_rads(birads) or (not birads and self._has_british_codes())
+
+    def _names_other_rads(self, birads: int) -> bool:
+        tokens = self.tokens
+        return tokens.text.flat.count("rads") > birads and any(
             word.endswith("rads") and i not in tokens.inner and not tokens.roles[i] & BIRADS
             for i, word in enumerate(tokens.words)
         )
+
+    def _has_british_codes(self) -> bool:
+        """Whether a report speaks in the British codes of examination, mammogram and ultrasound: P4, M4, U4."""
+        tokens = self.tokens
+        letters = {
+            word
+            for i, word in enumerate(tokens.words)
+            if word in _BRITISH and tokens.is_glued(i) and tokens.words[i + 1] in _FIVE_POINTS
+        }
+        return len(letters) > 1
 
     def found(self) -> list[Mention]:
         result: list[Mention] = []
@@ -254,6 +272,9 @@ class _Finder:
                 return self._list(value, anchor)
             named = self._side_at(i)
             if named is not None:
+                ordered = self._in_order_of_pair(i, named[1]) if named[0] is Side.BOTH else None
+                if ordered is not None:
+                    return ordered
                 side, i = named
                 continue
             if roles[i] & ROLE["density"]:
@@ -338,6 +359,14 @@ class _Finder:
             i = value.last
         return values, i, False
 
+    def _in_order_of_pair(self, i: int, end: int) -> tuple[list[Value], int, bool] | None:
+        """The values of `right/left: 4A/2`, where two sides with a slash between them stand before as many values."""
+        spoken = [each for j in range(i, end) if (each := _single(self.tokens.roles[j])) is not Side.UNSTATED]
+        if len(spoken) != 2 or "/" not in self.tokens.words[i:end] or self.tokens.words[end : end + 1] != [":"]:
+            return None
+        values, behind, is_open = self._in_order(end, (spoken[0], spoken[1]))
+        return (values, behind, is_open) if values else None
+
     def _is_list_number(self, value: Value, newlines: int, anchor: _Anchor) -> bool:
         """Whether a number at the start of a line counts the items of a list: `1. Right breast: 2`."""
         words = self.tokens.words
@@ -421,17 +450,16 @@ class _Finder:
 
     def _is_cut_off(self, anchor: _Anchor) -> bool:
         """Whether the report ends in the middle of the word behind BI-RADS."""
-        words = self.tokens.words
-        rest = [word for word in words[anchor.last : anchor.last + 4] if word != "-"]
-        if (
-            anchor.last + 4 < len(words)
-            or not 0 < len(rest) <= 2
-            or not rest[-1].isalpha()
-            or self.tokens.roles[len(words) - 1] & CONNECTOR
-        ):
+        words, roles = self.tokens.words, self.tokens.roles
+        end = len(words) - 1
+        small = CONNECTOR | ROLE["fillers"] | ROLE["breast"]
+        if not 0 <= end - anchor.last <= 4 or not words[end].isalpha() or roles[end] & CONNECTOR:
+            return False
+        if not all(roles[i] & small or words[i] == "-" for i in range(anchor.last, end)):
             return False
         known = self.tokens.language.singles
-        return any(word.startswith(rest[-1]) and bits & CONNECTOR for word, bits in known.items())
+        wanted = small | ANY_SIDE
+        return any(word.startswith(words[end]) and bits & wanted for word, bits in known.items())
 
     # ------------------------------------------------------------------------------
     # Several values in one statement
@@ -484,6 +512,8 @@ class _Finder:
         while i < len(words) and (tokens.roles[i] & (BIRADS | CONNECTOR) or i in tokens.inner):
             i += 1
         second = value_at(tokens, i)
+        if second is None and not is_arrow:
+            return None  # "ACR 4A à droite": the word for "to" is one for much else
         first.is_superseded = True
         return [first] if second is None else [first, second]
 
@@ -717,6 +747,10 @@ class _Finder:
         if above == [":", "\n"] or (above[1:] == ["\n"] and self._is_wrapped(begin - 1, first)):
             begin = max(tokens.line(begin - 2)[0], begin - REACH)  # the label stands on the line above
         place = tokens.last(MODALITY, begin, first)
+        if place is None:
+            line = tokens.line(first)[0]
+            if tokens.roles[line] & MODALITY and not tokens.has(MODALITY | ROLE["overall"], line + 1, first):
+                place = line  # a row of a modality, with both breasts in it
         return 0 if place is None else tokens.roles[place] & MODALITY
 
     def _is_wrapped(self, end: int, first: int) -> bool:
@@ -911,7 +945,7 @@ class _Finder:
             following += 1
         if following < end and roles[following] & ROLE["history.after"]:
             return True
-        if section.kind == "history" and now is None:
+        if section.kind in ASIDE and now is None:
             return True
         return self._is_resolved(value, end)
 
@@ -964,7 +998,8 @@ class _Finder:
 
     def _coordinated(self, found: list[Mention]) -> list[Mention]:
         """`no BI-RADS 4 or BI-RADS 5`: what joins two mentions gives the second the negation or condition of the
-        first."""
+        first. `Called BI-RADS 5 on mammography and BI-RADS 4C on ultrasound`: likewise history, where the second is not
+        the more suspicious one."""
         tokens = self.tokens
         result: list[Mention] = []
         for each in found:
@@ -982,10 +1017,31 @@ class _Finder:
                 )
             ):
                 each = each._replace(status=last.status)
+            if last is not None and self._is_told_with(each, last):
+                each = each._replace(status=Status.HISTORY)
             if last is not None and last.status is Status.LEGEND and each.statement == last.statement:
                 each = each._replace(status=Status.LEGEND)
             result.append(each)
         return result
+
+    def _is_told_with(self, each: Mention, last: Mention) -> bool:
+        """Whether a mention is one of several that the same history names."""
+        tokens = self.tokens
+        if (
+            last.status is not Status.HISTORY
+            or each.status is not Status.CURRENT
+            or each.statement != last.statement
+            or not (each.category and last.category and each.category.severity <= last.category.severity)
+        ):
+            return False
+        between = range(last.last, each.first)
+        passed = ROLE["ands"] | MODALITY | ROLE["fillers"] | ROLE["breast"] | ANY_SIDE | ROLE["connectors"]
+        return (
+            0 < len(between) <= 6
+            and (any(tokens.roles[i] & ROLE["ands"] for i in between) or bool(tokens.sides_in(last.last, each.first)))
+            and all(tokens.roles[i] & passed or tokens.words[i] in ",/()" for i in between)
+            and not tokens.has(ROLE["current"], last.last, each.statement[1])
+        )
 
     # ------------------------------------------------------------------------------
     # Sides
@@ -1025,7 +1081,8 @@ class _Finder:
         if inside:
             return inside[-1][2], 0
         before = tokens.sides_in(begin, mention.first)
-        if before and tokens.is_close(before[-1][1], mention.first):
+        is_label = bool(before) and tokens.words[before[-1][1]] == ":"  # "L: M4 (BI-RADS 4B)    R: ..."
+        if before and (is_label or tokens.is_close(before[-1][1], mention.first)):
             return before[-1][2], 0
         after = tokens.sides_in(mention.last, stop)
         if after:
@@ -1236,6 +1293,8 @@ class Labels:
             return side, i + 1 >= end
         if words[i] == "-" and i + 1 < end and not tokens.is_tight(i):
             return side, False
+        if tokens.starts[i] - tokens.ends[i - 1] >= COLUMN:
+            return side, False
         return Side.UNSTATED, False
 
 
@@ -1305,7 +1364,7 @@ def _worded(tokens: Tokens, section: Section, first: int, last: int, category: C
     is_whole = last >= end or words[last] in ".,;:-(\n/"
     lead = _skip_small(tokens, max(begin, section.body if section.start >= begin else begin), first)
     is_announced = _is_announced(tokens, section, begin, first)
-    if section.kind in ("history", "legend") or not (is_announced or (lead >= first and section.kind in _ASSESSING)):
+    if section.kind in (*ASIDE, "legend") or not (is_announced or (lead >= first and section.kind in _ASSESSING)):
         return None
     if not is_whole and (last - first == 1 or (section.kind == "impression" and not is_announced)):
         return None
@@ -1332,7 +1391,7 @@ def _has_other_code(tokens: Tokens, begin: int, end: int) -> bool:
     `reperto sospetto, R4`."""
     words = tokens.words
     return any(
-        words[i] in ("m", "u", "r") and words[i + 1] in ("1", "2", "3", "4", "5") and tokens.is_glued(i)
+        words[i] in ("m", "u", "r") and words[i + 1] in _FIVE_POINTS and tokens.is_glued(i)
         for i in range(begin, min(end, begin + 4, len(words) - 1))
     )
 

@@ -42,7 +42,8 @@ class ReportReader:
             mine = _apart([part for part in parts if part.document.side is side])
             if mine:
                 text = Text("".join(part.text for part in mine), [_kind(part) for part in mine])
-                readings.append((self.reading(text, mine[0].document.language), mine))
+                is_breast = any(part.document.is_breast for part in mine)
+                readings.append((self.reading(text, mine[0].document.language, is_breast=is_breast), mine))
         return Written(
             assessments=tuple(each for found in readings for each in _assessments(*found)),
             disputes=tuple(each for found in readings for each in _disputes(*found)),
@@ -50,10 +51,11 @@ class ReportReader:
             gaps=tuple(gaps),
         )
 
-    def reading(self, text: Text, language_tag: str = "") -> Reading:
+    def reading(self, text: Text, language_tag: str = "", *, is_breast: bool = False) -> Reading:
         """The reading of one text, in the language that its words tell; where they leave a doubt, in the first one in
         which it says something."""
-        readings = (assess(text, language) for language in self.languages.likely(text.words, language_tag))
+        likely = self.languages.likely(text.words, language_tag)
+        readings = (assess(text, language, is_breast=is_breast) for language in likely)
         first = next(readings)
         return next((each for each in (first, *readings) if each.deciding or each.disputed), first)
 

@@ -12,6 +12,8 @@ from ..core.vocabulary import Side
 from .language import ANY_SIDE, BIRADS, ROLE
 from .tokens import Tokens, where
 
+ASIDE = frozenset({"history", "examination"})
+"""Kinds of sections that state nothing of their own: what was before, and what was done today."""
 _MARKS = frozenset("*_#=->[]|.(){}")
 """Marks that may stand before a heading."""
 _BULLETS = frozenset("*_#=->[]|")
@@ -21,6 +23,8 @@ _DICTATED = frozenset({"impression", "recommendation"})
 """Kinds of sections whose heading is found in running text, where a dictation has no lines."""
 _DATED = frozenset({"addendum", "final", "preliminary", "original"})
 """Kinds of sections whose heading may hold a date or a number."""
+_READERS = frozenset({"final", "preliminary"})
+"""Kinds of sections whose heading may say twice what it is."""
 _DASHED = frozenset({"impression", "assessment", "addendum", "recommendation", "final", "preliminary", "history"})
 """Kinds of sections whose heading may end with a dash. "Left - ..." is a statement, "Impression - ..." a heading."""
 
@@ -29,7 +33,7 @@ class Section(NamedTuple):
     """One part of a report, by token index: where its heading and its body start, where it ends, and its kind.
 
     `addendum` is 0 in the body of the report and counts the addenda from 1, a later one higher. `side` is the breast
-    that the heading names.
+    that the heading names. `is_preliminary` tells what was written before another reader or other images.
     """
 
     kind: str
@@ -38,6 +42,7 @@ class Section(NamedTuple):
     end: int
     addendum: int
     side: Side = Side.UNSTATED
+    is_preliminary: bool = False
 
 
 class Sections:
@@ -165,6 +170,10 @@ def _end_of_heading(tokens: Tokens, behind: int, end: int, kind: str, *, is_line
         if word in ",*_#=.)/]-:" or (word.isdigit() and kind in _DATED):
             i += 1
             continue
+        another = next(tokens.phrases_at(i, tokens.language.headings), None) if kind in _READERS else None
+        if another is not None:
+            i = another[0]  # "ATTENDING FINAL REPORT"
+            continue
         break
     if i >= end and is_line and kind in ("addendum", "original"):
         return end
@@ -218,28 +227,35 @@ def _with_ends(tokens: Tokens, headings: Sequence[_Heading]) -> list[Section]:
     sections: list[Section] = []
     order = _addendum_order(tokens, headings)
     addendum = 0
+    is_preliminary = False
     for place, heading in enumerate(headings):
         end = headings[place + 1].start if place + 1 < len(headings) else len(tokens)
         if heading.kind == "addendum":
             addendum = order[place]
         elif heading.kind == "original" or heading.is_document:
             addendum = 0
+        if heading.kind == "preliminary":  # alone on its line it rules up to the final report, over what has headings
+            is_preliminary = tokens.line(heading.start)[1] <= heading.body
+        elif heading.kind in ("final", "addendum", "original") or heading.is_document:
+            is_preliminary = False
         kind = "" if heading.kind == "original" else heading.kind
         named = {side for _, _, side in tokens.sides_in(*heading.label)}
         side = named.pop() if len(named) == 1 else Side.UNSTATED
         if side is Side.BOTH and kind not in ("assessment", "impression", "final"):
             side = Side.UNSTATED  # the name of an examination
-        section = Section(kind, heading.start, heading.body, end, addendum, side)
+        section = Section(
+            kind, heading.start, heading.body, end, addendum, side, is_preliminary or kind == "preliminary"
+        )
         last = sections[-1] if sections else None
         if last is not None and side is Side.UNSTATED and last.end == heading.start and _is_empty(tokens, last):
             section = section._replace(side=last.side)  # a field below the heading of its breast
-        if kind not in ("history", "legend"):
+        if kind not in (*ASIDE, "legend"):
             sections.append(section)
             continue
-        limit = _end_of_history(tokens, heading, end) if kind == "history" else _end_of_paragraph(tokens, heading, end)
+        limit = _end_of_history(tokens, heading, end) if kind in ASIDE else _end_of_paragraph(tokens, heading, end)
         sections.append(section._replace(end=limit))
         if limit < end:
-            sections.append(Section("", limit, limit, end, addendum))
+            sections.append(Section("", limit, limit, end, addendum, is_preliminary=is_preliminary))
     return sections
 
 

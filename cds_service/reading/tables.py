@@ -157,11 +157,12 @@ class _Layout:
     def _by_side(self, line: _Line, cells: Sequence[_Cell]) -> bool:
         """A row of categories below columns of sides; an empty cell, or one such as N/A, gives none."""
         columns = self.side_columns
-        cells = [cell for cell in cells if not self._is_category_label(cell)]  # the label may stand in each column
+        values = {cell: self._value(cell) for cell in cells}
+        cells = [cell for cell in cells if values[cell] or not self._is_category_label(cell)]  # a label in each column
         found = False
         for number, cell in enumerate(cells):
             side = columns[number][1] if len(cells) == len(columns) else _nearest(columns, cell.column)
-            value = self._value(cell)
+            value = values[cell]
             if value is not None:
                 self._add(line, value, side)
                 found = True

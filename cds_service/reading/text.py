@@ -70,10 +70,11 @@ def lexed(folded: str) -> tuple[list[str], list[int]]:
 
 
 _NEW_ITEM = re.compile(
-    r"[ \t]*(?:[-*+#>=_]|\(?\d{1,2}[.)]\s|\[|\(\s?\)|\(x\)|[a-z][\w /&().,#'-]{0,40}:|[a-z]{1,2}[ ]{0,2}-\s"
+    r"[ \t]*(?:[-*+#>=_]|\(?\d{1,2}[.)]\s|\d{1,2}(?:[a-z]{1,3}|\.)\s[a-z][a-z ().,-]{0,40}:"
+    r"|\[|\(\s?\)|\(x\)|[a-z][\w /&().,#'-]{0,40}:|[a-z]{1,2}[ ]{0,2}-\s"
     r"|(?:addend|nachtrag|aanvull|adend|aditam|rectific|corrig|errat)[a-z]{0,6}\b|$)"
 )
-_ENDS_STATEMENT = frozenset(".:;!?|")
+_ENDS_STATEMENT = frozenset(".:;!?|*=_#")
 _LEADER = re.compile(r"(?<![:=] )(?<![:=])\.{4,}(?=[ \t]*[^\s.])|(?<=\s)\.{2,3}(?=\s)")
 _PAGE_NUMBER = (
     r"(?:page|seite|pagina|pag\.?|p\.|blatt)[ \t]{1,3}\d{1,3}(?:[ \t]{0,3}(?:/|of|von|de|di|van|sur)[ \t]{0,3}\d{1,3})?"
@@ -130,10 +131,11 @@ class Text:
         has_columns = "\t" in text or "   " in text
         parts = []
         place = 0
+        is_wrapped = max(map(len, lines)) <= WIDEST
         for line, following, is_full in zip(lines, lines[1:], _full(lines), strict=False):
             place += len(line) + 1
             is_column = has_columns and _has_column(line, following)
-            is_wrap = not is_column and self._is_wrap(line, following, place, is_full=is_full)
+            is_wrap = not is_column and self._is_wrap(line, following, place, is_wrapped=is_wrapped, is_full=is_full)
             parts += [line, " " if is_wrap else "\n"]
         return "".join((*parts, lines[-1]))
 
@@ -143,14 +145,14 @@ class Text:
             return match.group()
         return (match[1] + match[2]).ljust(len(match.group()))
 
-    def _is_wrap(self, line: str, following: str, start: int, *, is_full: bool) -> bool:
+    def _is_wrap(self, line: str, following: str, start: int, *, is_wrapped: bool, is_full: bool) -> bool:
         bare = line.strip()
         if not bare or _NEW_ITEM.match(following):
             return False
         first = start + len(following) - len(following.lstrip())
         if self.original[first : first + 1].islower() or (is_full and len(following) >= SHORT_LINE):
             return bare[-1] != ":"
-        return len(line) >= SHORT_LINE and bare[-1] not in _ENDS_STATEMENT
+        return is_wrapped and len(line) >= SHORT_LINE and bare[-1] not in _ENDS_STATEMENT
 
     def quoted(self, start: int, end: int) -> str:
         """What stands between two offsets, as a person reads it."""

@@ -60,6 +60,26 @@ def test_html_tables_keep_their_rows_and_cells() -> None:
     assert [line.split("\t") for line in lines] == [["Breast", "BI-RADS"], ["Right", "2"]]
 
 
+def test_what_a_style_sheet_hides_is_not_text_unless_another_rule_shows_it() -> None:
+    read = text_of(
+        b"""<html><head><style>.tpl, #old {display: none} .void {text-decoration: line-through} .fold {display:none}
+        .fold.open {display: block} .inline {display: none} @media print {.report {display: none}} p::bad( {}
+        </style></head><body><p class="tpl">BI-RADS 5</p><div id="old"><p>BI-RADS 4</p></div>
+        <p class="void">BI-RADS 0</p>
+        <p class="report">Findings.</p><p class="fold open">Left.</p>
+        <p class="inline" style="display:block">BI-RADS 2</p>
+        </body></html>""",
+        "text/html",
+    )
+    assert read.split() == ["Findings.", "Left.", "BI-RADS", "2"]
+
+
+def test_a_style_sheet_that_is_too_large_makes_a_report_unreadable_and_not_silent() -> None:
+    sheet = "".join(f".c{number} {{display:none}}" for number in range(300))
+    with pytest.raises(Unreadable, match="style sheet"):
+        text_of(f"<style>{sheet}</style><p>BI-RADS 5</p>".encode(), "text/html")
+
+
 def test_rtf_metadata_hidden_and_struck_out_words_are_not_text() -> None:
     rtf = (
         r"{\rtf1\ansi{\info{\title BI-RADS 5}}{\fonttbl{\f0 BI-RADS;}}{\*\generator BI-RADS 5;}"
