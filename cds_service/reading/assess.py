@@ -59,7 +59,7 @@ def assess(text: Text, language: Language, *, is_breast: bool = False) -> Readin
     usable = _usable(found)
     if not is_other_document:
         usable += _in_words(tokens, sections, usable)
-    state = _State(tokens, sections)
+    state = _State(tokens, sections, is_other_document=is_other_document)
     state.settle(usable, found)
     return state.reading(found)
 
@@ -117,6 +117,9 @@ def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> 
 # Settling
 
 _ASSESSING = frozenset({"impression", "assessment", "final"})
+_FAR = 8
+"""Tokens between a word for history and a category, beyond which the word may be about something else."""
+_HISTORY = ROLE["history.strong"] | ROLE["history.of_finding"]
 _SIDE_ERROR = ROLE["side_errors.about"] | ROLE["side_errors.wrong"] | ROLE["side_errors.slips"]
 _COMBINED = 5
 _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
@@ -206,9 +209,10 @@ def _without_running_text(part: Sequence[Mention]) -> list[Mention]:
 class _State:
     """The assessments of a report while its parts are gone through in their order."""
 
-    def __init__(self, tokens: Tokens, sections: Sections) -> None:
+    def __init__(self, tokens: Tokens, sections: Sections, *, is_other_document: bool = False) -> None:
         self.tokens = tokens
         self.sections = sections
+        self.is_other_document = is_other_document
         self.chosen: dict[Side, Mention] = {}
         self.overall: Mention | None = None
         self.disputed: dict[Side, tuple[Mention, ...]] = {}
@@ -329,7 +333,7 @@ class _State:
             if count > 6:
                 return None
             cut = next((i for i in range(begin, end) if tokens.words[i] == "("), end)
-            end = min(cut, begin + 30, tokens.first(ROLE["history.strong"], begin, end) or end)
+            end = min(cut, begin + 30, tokens.first(_HISTORY, begin, end) or end)
             if tokens.has(ROLE["breast"] | MODALITY, begin, end) or (count == 1 and tokens.sides_in(begin, end)):
                 named = {side for _, _, side in tokens.sides_in(begin, end)}
                 if len(named) == 1 and Side.BOTH not in named:
@@ -564,6 +568,9 @@ class _State:
         if lost is not None:
             disputed[lost] = ()
         is_empty = not (disputed or self.chosen or self.overall)
+        doubted = [each for each in found if self._may_be_present(each)] if is_empty else []
+        if doubted:
+            disputed[Side.UNSTATED] = tuple(doubted)
         if is_empty and all(each.status is Status.HISTORY for each in found) and _is_cut_off(self.tokens):
             disputed[Side.UNSTATED] = ()
         deciding = {side: mention for side, mention in self.chosen.items() if side not in disputed}
@@ -581,6 +588,22 @@ class _State:
             prior_films_needed=any(map(self._waits_for_films, decided)),
             mentions_calcifications=self._has_calcifications(decided),
             tokens=self.tokens,
+        )
+
+    def _may_be_present(self, mention: Mention) -> bool:
+        """Whether a 4 or 5 was only taken for history by a word far before it, in the body of a report that states no
+        other category: a person has to tell."""
+        tokens, cues = self.tokens, _HISTORY | ROLE["history.medium"] | ROLE["history.weak"]
+        cue = tokens.last(cues, mention.statement[0], mention.first)
+        return (
+            mention.status is Status.HISTORY
+            and mention.category is not None
+            and mention.category.group is Group.SUSPICIOUS
+            and mention.section.kind not in ASIDE
+            and not mention.is_preliminary
+            and not self.is_other_document
+            and (cue is None or mention.first - tokens.behind(cue) > _FAR)
+            and not tokens.has(ROLE["history.after"] | ROLE["history.resolved"], mention.last, mention.statement[1])
         )
 
     def _lost_side(self) -> Side | None:
@@ -646,7 +669,8 @@ def _agreed(stated: Sequence[Mention]) -> Mention | None:
 
 def _outranked(mine: Sequence[Mention], stated: Sequence[Mention]) -> list[Mention]:
     """What running text calls more suspicious than the assessment does: a 4 or 5 beside a 1, 2 or 3, or a higher one
-    that names no modality or lesion of its own. A careful reader would ask which of the two holds."""
+    that names no modality or lesion of its own; and a 1, 2 or 3 that the recommendation gives to what the assessment
+    calls suspicious. A careful reader would ask which of the two holds."""
     worst = max(each.category.severity for each in stated if each.category)
     if any(each.section.kind == "final" or each.is_combined or each.section.addendum for each in stated):
         return []  # it says itself that it settles what was said before
@@ -661,6 +685,13 @@ def _outranked(mine: Sequence[Mention], stated: Sequence[Mention]) -> list[Menti
         and each.category is not None
         and each.category.severity > worst
         and (each.category.group is Group.SUSPICIOUS if is_mild else not (each.modality or each.lesion))
+    ] + [
+        each
+        for each in mine
+        if not is_mild
+        and each.section.kind == "recommendation"
+        and each.category in (Category.NEGATIVE, Category.BENIGN, Category.PROBABLY_BENIGN)
+        and not (each.modality or each.lesion)
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..core.vocabulary import Category, Side
+from ..core.vocabulary import Category, Group, Side
 from .language import ACR, ANY_SIDE, BIRADS, CONNECTOR, MODALITY, REFERRING_SIDE, ROLE
 from .sections import ASIDE, Section, Sections
 from .text import SHORT_LINE
@@ -920,7 +920,8 @@ class _Finder:
 
     def _is_history(self, section: Section, value: Value, near: int, first: int, end: int) -> bool:
         tokens, roles, words = self.tokens, self.tokens.roles, self.tokens.words
-        strong, weak, medium = ROLE["history.strong"], ROLE["history.weak"], ROLE["history.medium"]
+        strong, weak = ROLE["history.strong"], ROLE["history.weak"]
+        medium = ROLE["history.medium"] | ROLE["history.of_finding"]
         cue = tokens.last(strong, near, first)
         if cue is not None and tokens.has(ROLE["negation"], max(near, cue - 5), cue):
             cue = None  # "a new asymmetry not covered by the outside study"
@@ -935,10 +936,13 @@ class _Finder:
                     if not roles[i - 1] & ROLE["negation"]:  # "no previous study"
                         weak_cue = i
                     break
+        is_suspicious = value.category is not None and value.category.group is Group.SUSPICIOUS
+        there = tokens.last(ROLE["current"] | (ROLE["history.fresh"] if is_suspicious else 0), near, first)
         if weak_cue is not None and (cue is None or weak_cue > cue):
-            if now is None or now < weak_cue:
+            is_there = is_suspicious and tokens.has(ROLE["history.present"], weak_cue + 1, first)
+            if not is_there and (there is None or there < weak_cue):
                 return True
-        elif cue is not None and (now is None or now < cue):
+        elif cue is not None and (there is None or there < cue):
             return True
         following = value.last
         while following < end and words[following] in ",(-)":

@@ -148,6 +148,8 @@ class _Layout:
             return True
         if self.rows_left <= 0:
             return False
+        if len(cells) == len(self.side_columns) and self._are_named(cells, values):
+            return self._by_side(line, cells)
         if self.side_columns and (self._is_category_label(cells[0]) or self._are_named(cells[1:], values[1:])):
             return self._by_side(line, cells[1:])
         if self.category_column is not None:
