@@ -63,6 +63,9 @@ PRELIMINARY = frozenset({"preliminary", "partial", "registered"})
 VOID = frozenset({"entered-in-error", "cancelled"})
 WAITING_ORDERS = frozenset({"active", "on-hold", "draft"})
 ORDER_INTENTS = frozenset({"order", "original-order", "filler-order", "instance-order"})
+DRAFT_STATUSES = WAITING_ORDERS | {""}
+DRAFT_INTENTS = ORDER_INTENTS | {"", "proposal", "plan", "reflex-order"}
+"""What is about to be signed becomes an order by that, whatever it was meant as; an option or a directive does not."""
 WAITING_APPOINTMENTS = frozenset({"proposed", "pending", "booked", "arrived", "checked-in", "waitlist"})
 ACTIVE_CONDITIONS = frozenset({"", "active", "recurrence", "relapse"})
 DOUBTFUL_CONDITIONS = frozenset({"unconfirmed", "provisional", "differential"})
@@ -332,13 +335,8 @@ class _Mapper:
 
     def _orders(self) -> Iterator[Order]:
         for resource in (*self._mine("ServiceRequest", "subject"), *self._mine("ProcedureRequest", "subject")):
-            order = self.order(resource)
-            if (
-                order is not None
-                and text(resource.get("status")) in WAITING_ORDERS
-                and text(resource.get("intent")) in ORDER_INTENTS
-                and resource.get("doNotPerform") is not True
-            ):
+            order = self.order(resource) if _is_wanted(resource, WAITING_ORDERS, ORDER_INTENTS) else None
+            if order is not None:
                 yield order
 
     def order(self, resource: Json) -> Order | None:
@@ -882,6 +880,15 @@ def _may_be_assessed(kind: OrderKind | None) -> bool:
     return kind is None or kind.is_imaging
 
 
+def _is_wanted(request: Json, statuses: Set[str], intents: Set[str]) -> bool:
+    """Whether a request asks for something: not one that was taken back, and not one to leave it undone."""
+    return (
+        text(request.get("status")) in statuses
+        and text(request.get("intent")) in intents
+        and request.get("doNotPerform") is not True
+    )
+
+
 def _is_observation(resource: Json) -> bool:
     return resource.get("resourceType") == "Observation"
 
@@ -1048,8 +1055,8 @@ def _examinations(reading: _Reading) -> Iterator[Procedure]:
 
 def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping[str, tuple[Json, Order | None]]:
     """The draft orders of a hook's context by their relative reference, each with the resource as it was sent, so that
-    an update can give it back whole. The order is None where it has nothing to do with the breast. A draft without an
-    id is known by its place."""
+    an update can give it back whole. The order is None where it has nothing to do with the breast, or asks for nothing.
+    A draft without an id is known by its place."""
     mapper = _Mapper({}, bare_id(patient_id), terminology, no_reader)
     found: dict[str, tuple[Json, Order | None]] = {}
     entries = objects(bundle.get("entry")) if isinstance(bundle, dict) else []
@@ -1057,6 +1064,7 @@ def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping
         resource = entry.get("resource")
         if isinstance(resource, dict):
             is_request = resource.get("resourceType") in ("ServiceRequest", "ProcedureRequest")
+            is_request = is_request and _is_wanted(resource, DRAFT_STATUSES, DRAFT_INTENTS)
             is_other = is_request and mapper._is_other(reference(child(resource.get("subject"))), resource)
             order = mapper.order(resource) if is_request and not is_other else None
             key = name(resource) if text(resource.get("id")) else f"{name(resource)} (entry {place})"
