@@ -223,19 +223,21 @@ class _Mapper:
             elif self.terms.misuse(system, code) is not None:
                 self.gaps.append(Gap(Reason.MISUSED_CODE, f"{code} ({system})"))
 
-    def _order_kind(self, concept: Json) -> tuple[OrderKind | None, Side]:
-        """The kind of breast order that a code names, by codes and else by words, and its side."""
-        found = [each for each in self.concepts(concept) if each.means is Means.ORDER]
-        sides = {each.side for each in found} - {Side.UNSTATED}
-        if found:
-            kinds = [OrderKind(each.value) for each in found]
-            kind = max(kinds, key=lambda each: _UNSPECIFIC.index(each) if each in _UNSPECIFIC else len(_UNSPECIFIC))
-            return kind, joined(sides)
-        for each in words(concept):
-            worded = self.terms.order_kind_in(each)
-            if worded is not None:
-                return worded, self.terms.side_in(each, is_title=True)
-        return None, Side.UNSTATED
+    def _order_kind(self, concept: Json) -> OrderKind | None:
+        """The kind of breast order that a code names, by codes and else by words."""
+        kinds = [OrderKind(each.value) for each in self.concepts(concept) if each.means is Means.ORDER]
+        if kinds:
+            return max(kinds, key=lambda each: _UNSPECIFIC.index(each) if each in _UNSPECIFIC else len(_UNSPECIFIC))
+        return next(filter(None, map(self.terms.order_kind_in, words(concept))), None)
+
+    def _order_side(self, concept: Json, resource: Json, sited: Side = Side.UNSTATED) -> Side | None:
+        """The breast that a code is for, by codes, words and site together; None, and a gap, where they contradict one
+        another, so that it is for neither."""
+        coded = joined({each.side for each in self.concepts(concept) if each.means is Means.ORDER})
+        side = _agreed((sited, coded, *(self.terms.side_in(each, is_title=True) for each in words(concept))))
+        if side is None:
+            self.gaps.append(_contradicting(resource))
+        return side
 
     def _site(self, resource: Json, element: str = "bodySite") -> Side:
         """The side that body sites, laterality extensions or a BodyStructure state."""
@@ -340,20 +342,21 @@ class _Mapper:
                 yield order
 
     def order(self, resource: Json) -> Order | None:
-        """A request as a breast order, or None where it is for something else."""
-        kind, side = self._order_kind(child(resource.get("code")))
-        if kind is None:
+        """A request as a breast order, or None where it is for something else or does not tell for which breast."""
+        code = child(resource.get("code"))
+        kind = self._order_kind(code)
+        side = None if kind is None else self._order_side(code, resource, self._site(resource))
+        if kind is None or side is None:
             return None
         if kind is OrderKind.MAMMOGRAM and self._is_for_screening(resource):
             kind = OrderKind.SCREENING_MAMMOGRAM
-        sited = self._site(resource)
         occurrence = resource.get("occurrencePeriod")
         day = partial_date(resource.get("occurrenceDateTime"))
         return Order(
             reference=name(resource),
             kind=kind,
-            title=next(iter(words(child(resource.get("code")))), ""),
-            side=sited if sited is not Side.UNSTATED else side,
+            title=next(iter(words(code)), ""),
+            side=side,
             authored=any_date(resource, "authoredOn"),
             starts=partial_date(occurrence.get("start")) if isinstance(occurrence, dict) else day,
             ends=partial_date(occurrence.get("end")) if isinstance(occurrence, dict) else day,
@@ -371,14 +374,15 @@ class _Mapper:
         for resource in self._mine("Procedure", "subject"):
             if text(resource.get("status")) != "completed" or resource.get("notDone") is True:  # notDone: STU3
                 continue
-            kind, side = self._order_kind(child(resource.get("code")))
-            if kind is None:
+            code = child(resource.get("code"))
+            kind = self._order_kind(code)
+            side = None if kind is None else self._order_side(code, resource, self._site(resource))
+            if kind is None or side is None:
                 continue
-            sited = self._site(resource)
             yield Procedure(
                 reference=name(resource),
                 kind=kind,
-                side=sited if sited is not Side.UNSTATED else side,
+                side=side,
                 date=any_date(resource, "performedDateTime", "performedPeriod", "performedString"),
             )
 
@@ -395,8 +399,9 @@ class _Mapper:
             if text(resource.get("status")) not in WAITING_APPOINTMENTS:
                 continue
             for concept in (*objects(resource.get("serviceType")), *objects(resource.get("reasonCode"))):
-                kind, side = self._order_kind(concept)
-                if kind is not None:
+                kind = self._order_kind(concept)
+                side = None if kind is None else self._order_side(concept, resource)
+                if kind is not None and side is not None:
                     starts = any_date(resource, "start", "requestedPeriod")
                     yield Order(reference=name(resource), kind=kind, title="", side=side, authored=None, starts=starts)
                     break
@@ -480,7 +485,7 @@ class _Mapper:
 
     def _study(self, report: Json, *, linked: set[int]) -> Study | None:
         code = child(report.get("code"))
-        kind, side = self._order_kind(code)
+        kind = self._order_kind(code)
         members, missing = self._members(report)
         # A preliminary observation adds nothing yet. One without a known status is as final as its report.
         reading = self._observed([each for each in members if text(each.get("status")) not in PRELIMINARY])
@@ -503,6 +508,9 @@ class _Mapper:
         date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
         if date is None and text(report.get("status")) not in PRELIMINARY:
             doubt = Gap(Reason.UNDATED, name(report))
+        side = Side.UNSTATED if kind is None else self._order_side(code, report)
+        if side is None and is_final:  # it is a study of neither breast, but what it says is not passed over
+            doubt = doubt or _contradicting(report)
         gaps = [*_absent_forms(report), *written.gaps, *([doubt] if doubt else [])]
         if missing and not reading.assessments and not written.assessments:
             gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
@@ -514,7 +522,7 @@ class _Mapper:
             is_final=is_final and doubt is None,
             doubt=doubt,
             kinds=frozenset({kind} if kind is not None else reading.kinds),
-            side=side if side is not Side.UNSTATED else joined(reading.sides),
+            side=joined(reading.sides) if side in (None, Side.UNSTATED) else side,
             assessments=(*_with_prior_films(reading), *written.assessments),
             disputes=written.disputes,
             findings=tuple(reading.findings),
@@ -663,10 +671,11 @@ class _Mapper:
         reading.is_breast = True
         if _is_absent(observation, values, answers, self):
             return
-        for each in code:
-            if each.means is Means.ORDER:
-                reading.kinds.add(OrderKind(each.value))
-                reading.sides.add(each.side)
+        kinds = {OrderKind(each.value) for each in code if each.means is Means.ORDER}
+        studied = self._order_side(child(observation.get("code")), observation, side) if kinds else None
+        if studied is not None:
+            reading.kinds |= kinds
+            reading.sides.add(studied)
         is_lesion = any(each.means in _FINDINGS for each in code)
         level = Level.LESION if is_lesion else Level.EXAM if side is Side.UNSTATED else Level.BREAST
         for concept, place in [
@@ -875,6 +884,20 @@ _FINDINGS = _CALCIFICATIONS | {Means.OTHER_FINDING}
 _BREAST_FACTS = _FINDINGS | {Means.CATEGORY, Means.MARKER_FILM, Means.ORDER, Means.BREAST_REPORT}
 
 
+def _agreed(sides: Iterable[Side]) -> Side | None:
+    """The breast on which several statements of one thing agree, an unstated one agreeing with all; None where they
+    contradict one another."""
+    stated = [frozenset(side.breasts) for side in sides if side is not Side.UNSTATED]
+    if not stated:
+        return Side.UNSTATED
+    common = frozenset.intersection(*stated)
+    return joined(common) if common else None
+
+
+def _contradicting(resource: Json) -> Gap:
+    return Gap(Reason.AMBIGUOUS, f"{name(resource)} (side)")
+
+
 def _may_be_assessed(kind: OrderKind | None) -> bool:
     """Whether a report of that kind can state an assessment; a biopsy report quotes the one that led to it."""
     return kind is None or kind.is_imaging
@@ -1053,10 +1076,13 @@ def _examinations(reading: _Reading) -> Iterator[Procedure]:
             yield Procedure(reference=reading.reference, kind=kind, side=joined(reading.sides), date=reading.dates[0])
 
 
-def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping[str, tuple[Json, Order | None]]:
+def drafts(
+    bundle: object, patient_id: str, terminology: Terminology
+) -> tuple[Mapping[str, tuple[Json, Order | None]], Sequence[Gap]]:
     """The draft orders of a hook's context by their relative reference, each with the resource as it was sent, so that
-    an update can give it back whole. The order is None where it has nothing to do with the breast, or asks for nothing.
-    A draft without an id is known by its place."""
+    an update can give it back whole, and what could not be made out of them. The order is None where it has nothing to
+    do with the breast, asks for nothing, or does not tell for which breast. A draft without an id is known by its
+    place."""
     mapper = _Mapper({}, bare_id(patient_id), terminology, no_reader)
     found: dict[str, tuple[Json, Order | None]] = {}
     entries = objects(bundle.get("entry")) if isinstance(bundle, dict) else []
@@ -1069,4 +1095,4 @@ def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping
             order = mapper.order(resource) if is_request and not is_other else None
             key = name(resource) if text(resource.get("id")) else f"{name(resource)} (entry {place})"
             found[key] = (resource, None if order is None else replace(order, reference=key))
-    return found
+    return found, mapper.gaps

@@ -126,3 +126,20 @@ def test_a_draft_that_asks_for_nothing_meets_no_step(said: Said, change: Json, h
 @pytest.mark.parametrize("change", ASKS, ids=str)
 def test_a_draft_that_is_about_to_be_signed_meets_the_step_whatever_it_was_meant_as(said: Said, change: Json) -> None:
     assert said(LEFT_5, order("stereotactic-biopsy", "left", TODAY) | change, hook="order-sign") == []
+
+
+def test_a_draft_with_the_side_in_its_title_is_held_against_that_side(said: Said) -> None:
+    (found,) = said(LEFT_5, titled("stereotactic-biopsy", None, "Stereotactic biopsy RIGHT breast"), hook="order-sign")
+    assert found[1].endswith("the stereotactic core needle biopsy is for the right breast.")
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_draft_that_names_two_sides_is_for_neither(said: Said, hook: str) -> None:
+    draft = titled("stereotactic-biopsy", "left", "Stereotactic biopsy RIGHT breast")
+    assert said(LEFT_5, draft, hook=hook) == OPEN_5
+
+
+def titled(kind: str, side: str | None, title: str) -> Json:
+    """A draft order whose code has no side, under a title."""
+    draft = order(kind, side, TODAY)
+    return draft | {"code": draft["code"] | {"text": title}}

@@ -8,17 +8,21 @@ import pytest
 
 from cds_service.synthetic import resources as fhir
 from tests.small_fhir import (
+    BIOPSY,
     CANCER,
     CATEGORY_5,
     ICD,
+    LOINC,
     MALIGNANT,
     SCT,
     SUBJECT,
     AskWith,
     Json,
     category,
+    left_out,
     observation,
     order,
+    orders,
     pathology,
     problem,
     procedure,
@@ -88,6 +92,65 @@ WAITING: list[Json] = [{"status": "on-hold"}, {"status": "draft"}, {"intent": "f
 @pytest.mark.parametrize("change", WAITING, ids=str)
 def test_an_order_that_waits_in_another_way_answers(ask_with: AskWith, change: Json) -> None:
     assert ask_with(category("4B"), order(**change)).cards == []
+
+
+# --------------------------------------------------------------------------------------
+# For which breast
+
+CPT = "http://www.ama-assn.org/go/cpt"
+TO_THE_RIGHT = {
+    "text beside a CPT code": fhir.concept(CPT, "19081") | {"text": "STEREOTACTIC BREAST BIOPSY RIGHT"},
+    "text beside a SNOMED CT code": BIOPSY | {"text": "Stereo biopsy rt breast"},
+    "display of a local code": {"coding": [*BIOPSY["coding"], {"code": "IMG1", "display": "BREAST BX RT"}]},
+}
+
+
+def unsited(resource: Json) -> Json:
+    return {key: value for key, value in resource.items() if key != "bodySite"}
+
+
+@pytest.mark.parametrize("code", TO_THE_RIGHT.values(), ids=list(TO_THE_RIGHT))
+def test_a_side_in_words_counts_beside_a_code_without_one(ask_with: AskWith, code: Json) -> None:
+    for done in (unsited(order(code=code)), unsited(procedure(code=code))):
+        assert topics(ask_with(category("5"), done)) == ["Category5"]
+        assert ask_with(category("5", "right"), done).cards == []
+
+
+@pytest.mark.parametrize(
+    "code", [*TO_THE_RIGHT.values(), fhir.concept(LOINC, "26294-9")], ids=[*TO_THE_RIGHT, "LOINC of the right"]
+)
+def test_what_names_two_sides_answers_for_neither_and_is_named(ask_with: AskWith, code: Json) -> None:
+    for odd in (order(code=code), procedure(code=code)):
+        for side in ("left", "right"):
+            answer = ask_with(category("5", side), odd)
+            assert topics(answer) == ["Category5"]
+            assert f"{odd['resourceType']}/{odd['id']} (side) contradicts itself" in left_out(answer)
+
+
+@pytest.mark.parametrize("text", ["Stereotactic biopsy of the breast", "Biopsy, both breasts", "BX BREAST LT"])
+def test_what_names_no_other_side_than_its_site_answers(ask_with: AskWith, text: str) -> None:
+    assert ask_with(category("5"), order(code=BIOPSY | {"text": text})).cards == []
+
+
+ULTRASOUND = (LOINC, "24601-7", "US Breast")
+LATER = {"effectiveDateTime": "2026-05-27", "conclusion": "Simple cyst. BI-RADS 2."}
+
+
+def test_an_ultrasound_whose_title_is_of_the_right_completes_no_0_of_the_left(ask_with: AskWith) -> None:
+    titled = fhir.concept(*ULTRASOUND) | {"text": "ULTRASOUND RIGHT BREAST"}
+    answer = ask_with(category("0"), report("us", code=titled, **LATER))
+    assert topics(answer) == ["Category0"]
+    assert read(answer) == {("left", "0"), ("right", "2")}
+
+
+def test_a_study_that_names_two_sides_completes_nothing_and_is_in_doubt(ask_with: AskWith) -> None:
+    titled = fhir.concept(LOINC, "26215-4") | {"text": "ULTRASOUND RIGHT BREAST"}
+    for side in ("left", "right"):
+        assert topics(ask_with(category("0", side), report("us", code=titled, **LATER))) == ["Category0"]
+    suspicious = LATER | {"conclusion": "Mass. BI-RADS 5."}
+    answer = ask_with(report("us", code=titled, **suspicious))
+    assert topics(answer) == ["ReportInDoubt"]
+    assert orders(answer) == []
 
 
 # --------------------------------------------------------------------------------------
