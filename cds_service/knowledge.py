@@ -359,12 +359,14 @@ class _Loader:
                 for spelling in spellings
             }
 
+        def groups(entries: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+            return tuple(tuple(map(folded, entry.split("|"))) for entry in entries if entry[0] != "-")
+
         orders = []
         for place, rule in enumerate(raw["orders"]):
             kind = self.member(OrderKind, rule["order"], name, f"orders[{place}].order")
-            all_of = [tuple(folded(word) for word in entry.split("|")) for entry in rule["when"] if entry[0] != "-"]
             none_of = [folded(entry[1:]) for entry in rule["when"] if entry[0] == "-"]
-            orders.append(OrderWords(kind, tuple(all_of), tuple(none_of)))
+            orders.append(OrderWords(kind, groups(rule["when"]), tuple(none_of)))
         return Words(
             sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
             short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
@@ -373,6 +375,7 @@ class _Loader:
             breast=tuple(map(folded, raw["breast"])),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
+            not_tissue=tuple(map(groups, raw["not_tissue"])),
             orders=tuple(orders),
         )
 

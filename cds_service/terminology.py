@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 from .core.vocabulary import Distribution, Morphology, OrderKind, Side
 
@@ -92,6 +93,8 @@ class Words:
     breast: tuple[str, ...]
     morphology: Mapping[str, Morphology]
     distribution: Mapping[str, Distribution]
+    not_tissue: tuple[tuple[tuple[str, ...], ...], ...]
+    """What goes with a biopsy, an excision or a mastectomy and is none: each entry as the `all_of` of an order."""
     orders: tuple[OrderWords, ...]
 
 
@@ -218,8 +221,10 @@ _folded_title = lru_cache(maxsize=2048)(_folded)
 
 
 def _tokens(words: Words, text: str) -> list[str]:
-    whole = words.shortened.sub(lambda found: words.short_names[found[0]], folded(text[:500]))
-    return [token for word in whole.split() for token in (word, *word.split("-")) if token]
+    """The words of a title, the parts of those with a hyphen, and every two in a row."""
+    whole = words.shortened.sub(lambda found: words.short_names[found[0]], folded(text[:500])).split()
+    parts = [token for word in whole for token in (word, *word.split("-")) if token]
+    return [*parts, *map(" ".join, pairwise(whole))]
 
 
 def any_word(spellings: Iterable[str], within: str = "") -> re.Pattern[str]:
@@ -244,12 +249,19 @@ def _order_kind_in(words: Words, text: str) -> OrderKind | None:
     tokens = _tokens(words, text)
     if not any(token.startswith(words.breast) for token in tokens):
         return None
+    is_beside_tissue = any(_occur(groups, tokens) for groups in words.not_tissue)
     for rule in words.orders:
         if any(token.startswith(rule.none_of) for token in tokens if rule.none_of):
             continue
-        if all(any(token.startswith(group) for token in tokens) for group in rule.all_of):
+        if is_beside_tissue and (rule.kind.is_biopsy or rule.kind is OrderKind.MASTECTOMY):
+            continue
+        if _occur(rule.all_of, tokens):
             return rule.kind
     return None
+
+
+def _occur(all_of: Iterable[tuple[str, ...]], tokens: Sequence[str]) -> bool:
+    return all(any(token.startswith(group) for token in tokens) for group in all_of)
 
 
 # --------------------------------------------------------------------------------------

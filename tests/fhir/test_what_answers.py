@@ -94,6 +94,42 @@ def test_an_order_that_waits_in_another_way_answers(ask_with: AskWith, change: J
     assert ask_with(category("4B"), order(**change)).cards == []
 
 
+PAPERWORK = (
+    "Review of outside breast biopsy slides", "Breast biopsy cancelled", "Removal of breast biopsy clip",
+    "Follow-up visit after breast biopsy", "Consent form for breast biopsy", "Nurse education breast biopsy",
+    "Breast biopsy site wound check", "Consent for stereotactic breast biopsy", "Post-biopsy check, breast",
+    "Discussion: core needle biopsy of breast", "Breast biopsy not performed", "Hx of stereo bx breast",
+    "Aufklärung vor Mammabiopsie", "Wundkontrolle nach Mammabiopsie", "Stanzbiopsie der Brust abgesagt",
+    "Consentimiento para biopsia de mama", "Biopsia de mama cancelada", "Consentement biopsie du sein",
+    "Biopsie mammaire annulée", "Biopsia mammaria annullata", "Toestemming borstbiopsie", "Revisão de biópsia da mama",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("title", PAPERWORK)
+def test_what_goes_with_a_biopsy_is_not_the_biopsy(ask_with: AskWith, title: str) -> None:
+    for beside in (procedure(code={"text": title}), order(code={"text": title})):
+        assert topics(ask_with(category("5"), beside)) == ["Category5"]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Stereotactic breast biopsy with clip", "Breast biopsy, posterior depth", "BREAST BX 1ST SITE",
+        "Vakuumbiopsie der Brust", "Biopsia de mama", "Biopsie du sein", "Excisional biopsy of breast, lump removed",
+        "Lumpectomy after wire placement, breast",
+    ],
+)  # fmt: skip
+def test_a_biopsy_by_its_title_alone_answers(ask_with: AskWith, title: str) -> None:
+    for done in (procedure(code={"text": title}), order(code={"text": title})):
+        assert ask_with(category("5"), done).cards == []
+
+
+@pytest.mark.parametrize("title", ["Consent form for left mastectomy", "Left mastectomy cancelled"])
+def test_what_goes_with_a_mastectomy_leaves_the_breast_where_it_is(ask_with: AskWith, title: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": title})
+    assert topics(ask_with(category("4B"), done)) == ["Category4"]
+
+
 # --------------------------------------------------------------------------------------
 # For which breast
 
