@@ -54,9 +54,10 @@ from .fhir_elements import (
     type_and_id,
     words,
 )
+from .pathology_text import parts, side_of
 from .prefetch import Deliveries
 from .reading.documents import Document, Reader, Written, no_reader
-from .terminology import Concept, Means, Terminology
+from .terminology import Concept, Means, Terminology, folded
 
 FINAL = frozenset({"final", "amended", "corrected", "appended"})
 PRELIMINARY = frozenset({"preliminary", "partial", "registered"})
@@ -853,28 +854,98 @@ class _Mapper:
         )
 
     def _pathology(self, report: Json, members: Sequence[Json], *, is_final: bool) -> None:
-        """A pathology report of the breast. One of another organ, or one that is not final, answers nothing."""
-        titles, conclusion = words(child(report.get("code"))), text(report.get("conclusion"))
-        elements = [*_conclusions(report), *(child(m.get("valueCodeableConcept")) for m in members)]
-        concepts = [c for element in elements for c in self.concepts(element) if c.means is Means.PATHOLOGY]
-        is_breast = any(map(self.terms.names_breast, (*titles, conclusion))) or any(
-            "breast" in concept.display.lower() for concept in concepts
-        )
-        if not is_breast or not is_final:
+        """A pathology report of the breast. One of another organ, or one that is not final, answers nothing; nor does
+        it for a breast whose result it does not tell."""
+        if not is_final or not self._is_of_breast(report, members):
             return
-        results = [Pathology(concept.value) for concept in concepts]
-        worst = max(results, key=list(Pathology).index, default=None)
-        sides = [self.terms.side_in(conclusion), *(self.terms.side_in(each, is_title=True) for each in titles)]
-        sides += [self._site(member) for member in members]
+        conclusion = text(report.get("conclusion"))
+        told = parts(conclusion, self.terms)
+        of_breast = [part for part in told if part.is_breast]
+        stated = joined({part.side for part in of_breast})
+        results = list(self._pathology_results(report, members))
+        side = _agreed(
+            (
+                stated if stated is not Side.UNSTATED else side_of(conclusion, self.terms),
+                joined({side for _, side in self._specimen_sites(report)}),
+                joined({self._site(member) for member in members}),
+                joined({side for side, _ in results}),
+                *map(self.terms.sides_in, words(child(report.get("code")))),
+            )
+        )
+        if side is None:
+            self.gaps.append(_contradicting(report))
+            return
+        is_shared = side is Side.BOTH or len(of_breast) < len(told)
+        for breast in side.breasts or (side,):
+            own = [each for its, each in results if its.covers(breast) and not (is_shared and its is Side.UNSTATED)]
+            if is_shared:
+                written = {part.result(self.terms) for part in of_breast if part.side.covers(breast)}
+                own += [each for its, each in results if its is Side.UNSTATED and _is_told(each, written)]
+            if own or not results:
+                self._answered_by(report, breast, own)
+            else:
+                self.gaps.append(Gap(Reason.SIDE_UNSTATED, f"{name(report)} (result)"))
+
+    def _answered_by(self, report: Json, side: Side, results: Sequence[Concept]) -> None:
+        worst = max(results, key=lambda each: list(Pathology).index(Pathology(each.value)), default=None)
         self.results.append(
             PathologyResult(
                 reference=name(report),
-                side=joined(set(sides)),
+                side=side,
                 date=any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
-                result=worst,
-                statement=next((c.display for c in concepts if Pathology(c.value) is worst), ""),
+                result=None if worst is None else Pathology(worst.value),
+                statement="" if worst is None else worst.display,
             )
         )
+
+    def _pathology_results(self, report: Json, members: Sequence[Json]) -> Iterator[tuple[Side, Concept]]:
+        """The coded results of a report, each with the side that is stated beside it."""
+        stated = [(joined(set(map(self.terms.sides_in, words(each)))), each) for each in _conclusions(report)]
+        stated += [(self._site(member), child(member.get("valueCodeableConcept"))) for member in members]
+        for side, element in stated:
+            for concept in self.concepts(element):
+                if concept.means is Means.PATHOLOGY:
+                    yield side, concept
+
+    def _is_of_breast(self, report: Json, members: Sequence[Json]) -> bool:
+        """Whether the tissue is of the breast: by its specimens, by codes, by the title, and else by the site with
+        which the conclusion begins. What the words say of a history does not tell."""
+        told = [is_breast for is_breast, _ in self._specimen_sites(report) if is_breast is not None]
+        if told:
+            return any(told)
+        coded = [concept for _, concept in self._pathology_results(report, members)]
+        coded += [
+            each for member in members for site in objects(member.get("bodySite")) for each in self.concepts(site)
+        ]
+        if any(_names_breast(concept) for concept in coded):
+            return True
+        written = [part.is_breast for part in parts(text(report.get("conclusion")), self.terms)]
+        titled = [
+            is_breast
+            for each in words(child(report.get("code")))
+            if (is_breast := self.terms.names_breast_first(self.terms.without_asides(folded(each)))) is not None
+        ]
+        if titled and not any(titled):
+            return False
+        return any(written or titled)
+
+    def _specimen_sites(self, report: Json) -> Iterator[tuple[bool | None, Side]]:
+        """Whether each specimen of a report was taken from the breast, None where nothing tells, and its side."""
+        specimens = [each for each in objects(report.get("contained")) if each.get("resourceType") == "Specimen"]
+        for pointer in objects(report.get("specimen")):
+            found = self._resolved(reference(pointer), report)
+            if found is not None and not any(found is each for each in specimens):
+                specimens.append(found)
+            elif found is None and text(pointer.get("display")):
+                shown = text(pointer.get("display"))
+                yield self.terms.names_breast_first(shown), self.terms.sides_in(shown)
+        for specimen in specimens:
+            collection = child(specimen.get("collection"))
+            for site in objects(collection.get("bodySite")):
+                known = any(_names_breast(concept) for concept in self.concepts(site))
+                worded = any(self.terms.names_breast_first(each) for each in words(site))
+                is_qualifier = not known and not worded and bool(self._sides_of(site)) and not words(site)
+                yield (None if is_qualifier else known or worded), self._site(collection)
 
 
 _MORPHOLOGIES = frozenset(word.value for word in Morphology)
@@ -882,6 +953,16 @@ _CALCIFICATIONS = frozenset({Means.CALCIFICATION, Means.MORPHOLOGY, Means.DISTRI
 _DESCRIPTORS = frozenset({Means.MORPHOLOGY, Means.DISTRIBUTION, Means.CHANGE})
 _FINDINGS = _CALCIFICATIONS | {Means.OTHER_FINDING}
 _BREAST_FACTS = _FINDINGS | {Means.CATEGORY, Means.MARKER_FILM, Means.ORDER, Means.BREAST_REPORT}
+
+
+def _is_told(result: Concept, written: Set[Pathology | None]) -> bool:
+    """Whether a coded result is what the words of a breast say: a benign one only where they say nothing else."""
+    value = Pathology(result.value)
+    return value in written and (value is not Pathology.BENIGN or written == {value})
+
+
+def _names_breast(concept: Concept) -> bool:
+    return concept.means is Means.BREAST_SITE or "breast" in concept.display.lower()
 
 
 def _agreed(sides: Iterable[Side]) -> Side | None:

@@ -56,7 +56,19 @@ from .core.vocabulary import (
 from .errors import KnowledgeError
 from .reading.language import Languages, compiled
 from .reading.text import fold
-from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, any_word, folded
+from .terminology import (
+    CHECK_DIGITS,
+    Concept,
+    Family,
+    Means,
+    Misuse,
+    OrderWords,
+    PathologyWords,
+    Terminology,
+    Words,
+    any_word,
+    folded,
+)
 
 Raw = dict[str, Any]
 
@@ -372,7 +384,10 @@ class _Loader:
             short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
             short_names=(short := {folded(each): folded(name) for each, name in raw["short_names"].items()}),
             shortened=any_word(sorted(short, key=len, reverse=True), within="-"),
-            breast=tuple(map(folded, raw["breast"])),
+            breast=(breast := tuple(map(folded, raw["breast"]))),
+            pathology=PathologyWords.of(
+                {role: tuple(map(folded, each)) for role, each in raw["pathology"].items()}, breast
+            ),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
             not_tissue=tuple(map(groups, raw["not_tissue"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,133 @@ def test_a_mammogram_that_concludes_cancer_is_no_pathology(ask_with: AskWith) ->
 
 def test_pathology_of_the_other_breast_answers_nothing(ask_with: AskWith) -> None:
     assert topics(ask_with(category("5"), pathology("Right breast, core biopsy"))) == ["Category5"]
+
+
+def laboratory(conclusion: str, *codes: Json, **changes: Any) -> Json:
+    """A surgical pathology report whose title names no organ."""
+    return pathology("Surgical pathology report", conclusion=conclusion, conclusionCode=list(codes)) | changes
+
+
+BENIGN = fhir.concept(SCT, "30807003", "Benign")
+HISTORY = [
+    "Skin of back, excision: melanoma in situ. History of breast cancer.",
+    "Endometrial biopsy: benign proliferative endometrium. Clinical: tamoxifen after breast cancer.",
+    "Cervix, Pap smear: negative for intraepithelial lesion. Family history of breast cancer.",
+    "Clinical history: left breast cancer. Diagnosis: melanoma in situ.",
+    "CLINICAL HISTORY\nLeft breast mass\nDIAGNOSIS\nTubular adenoma of the colon",
+    "Liver, core biopsy: metastatic adenocarcinoma consistent with breast primary.",
+    "Lymph node, left axilla: metastatic carcinoma, known left breast cancer.",
+    "Skin, left breast, shave: seborrhoeic keratosis.",
+    "Haut, Exzision: Basaliom. Z. n. Mammakarzinom links.",
+    "Thyroid, left lobe: papillary carcinoma. The left breast mass is under work-up.",
+]
+
+
+@pytest.mark.parametrize("conclusion", HISTORY)
+@pytest.mark.parametrize("code", [MALIGNANT, BENIGN], ids=["malignant", "benign"])
+def test_a_history_of_the_breast_makes_no_pathology_of_it(ask_with: AskWith, conclusion: str, code: Json) -> None:
+    assert topics(ask_with(category("5"), laboratory(conclusion, code))) == ["Category5"]
+
+
+OF_THE_LEFT = [
+    "Left breast, core biopsy: invasive ductal carcinoma. History of melanoma of the back.",
+    "FINAL DIAGNOSIS: Breast, left, 12 o'clock, core biopsy: invasive carcinoma.",
+    "FINAL DIAGNOSIS:\nA. Left breast, stereotactic core biopsy:\n- Ductal carcinoma in situ.",
+    "Clinical history: right breast cyst. Diagnosis: Left breast, biopsy: carcinoma.",
+    "Invasive ductal carcinoma of the left breast.",
+    "Stanzbiopsie Mamma links: invasives Karzinom.",
+    "Breast, lt, core: DCIS",
+    "Specimen: Left breast, core biopsy. Diagnosis: DCIS.",
+    "FINAL SURGICAL PATHOLOGY DIAGNOSIS\nLeft breast core, invasive carcinoma",
+    "A. Left breast, lumpectomy: invasive carcinoma. B. Sentinel lymph node: negative for carcinoma.",
+]
+
+
+@pytest.mark.parametrize("conclusion", OF_THE_LEFT)
+def test_pathology_that_begins_with_the_breast_answers_for_its_side(ask_with: AskWith, conclusion: str) -> None:
+    result = laboratory(conclusion, MALIGNANT)
+    assert ask_with(category("5"), result).cards == []
+    assert topics(ask_with(category("5", "right"), result)) == ["Category5"]
+
+
+def test_a_side_in_the_history_of_pathology_is_not_its_side(ask_with: AskWith) -> None:
+    said = "Right breast, core biopsy: fibroadenoma. Clinical history: left breast mass also under work-up."
+    assert topics(ask_with(category("5"), laboratory(said))) == ["Category5"]
+    assert ask_with(category("5", "right"), laboratory(said)).cards == []
+
+
+def specimen(site: Json) -> Json:
+    return {
+        "contained": [{"resourceType": "Specimen", "id": "sp", "collection": {"bodySite": site}}],
+        "specimen": [{"reference": "#sp"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        specimen(fhir.site("right")),
+        specimen({"text": "Right breast"}),
+        {"specimen": [{"display": "Right breast core"}]},
+    ],
+    ids=["coded", "in words", "by display"],
+)
+def test_the_specimen_tells_which_breast_it_was_taken_from(ask_with: AskWith, stated: Json) -> None:
+    result = laboratory("Core biopsy: invasive carcinoma.", MALIGNANT, **stated)
+    assert topics(ask_with(category("5"), result)) == ["Category5"]
+    assert ask_with(category("5", "right"), result).cards == []
+
+
+def test_a_specimen_of_another_organ_is_not_of_the_breast_whatever_the_words(ask_with: AskWith) -> None:
+    result = laboratory("Breast cancer patient.", MALIGNANT, **specimen(fhir.concept(SCT, "39607008", "Lung")))
+    assert topics(ask_with(category("5"), result)) == ["Category5"]
+
+
+def test_pathology_whose_specimen_contradicts_its_words_answers_for_neither(ask_with: AskWith) -> None:
+    result = laboratory("Left breast, core biopsy: carcinoma.", MALIGNANT, **specimen(fhir.site("right")))
+    for side in ("left", "right"):
+        answer = ask_with(category("5", side), result)
+        assert topics(answer) == ["Category5"]
+        assert "DiagnosticReport/path (side) contradicts itself" in left_out(answer)
+
+
+TWO_SIDES = "A. Right breast, core biopsy: benign fibroadenoma. B. Left breast, core biopsy: invasive carcinoma."
+
+
+def test_each_side_of_a_report_gets_its_own_result(ask_with: AskWith) -> None:
+    answer = ask_with(category("5"), category("5", "right"), laboratory(TWO_SIDES, BENIGN, MALIGNANT))
+    assert topics(answer) == ["DiscordantBenign"]
+    assert "right breast" in answer.cards[0]["summary"]
+
+
+@pytest.mark.parametrize("code", [BENIGN, MALIGNANT], ids=["benign", "malignant"])
+def test_a_result_of_one_side_closes_no_other(ask_with: AskWith, code: Json) -> None:
+    said = "A. Right breast, core biopsy: see synoptic report. B. Left breast, core biopsy: see synoptic report."
+    answer = ask_with(category("4B"), category("4B", "right"), laboratory(said, code))
+    assert topics(answer) == ["Category4"]
+    assert "DiagnosticReport/path (result) does not state its side" in left_out(answer)
+
+
+def test_a_result_of_another_organ_is_none_of_the_breast_beside_it(ask_with: AskWith) -> None:
+    said = "A. Skin of back: melanoma. B. Left breast, core biopsy: benign fibroadenoma."
+    assert topics(ask_with(category("5"), laboratory(said, MALIGNANT, BENIGN))) == ["DiscordantBenign"]
+    assert topics(ask_with(category("5"), laboratory(said, MALIGNANT))) == ["Category5"]
+
+
+def test_the_words_of_a_coded_result_tell_its_side(ask_with: AskWith) -> None:
+    codes = BENIGN | {"text": "Benign, right breast"}, MALIGNANT | {"text": "Malignant, left breast"}
+    answer = ask_with(category("5"), category("5", "right"), pathology("Breast biopsies", conclusionCode=[*codes]))
+    assert topics(answer) == ["DiscordantBenign"]
+
+
+def test_results_that_observations_state_for_each_side(ask_with: AskWith) -> None:
+    found = [
+        observation(side, bodySite=fhir.site(side), valueCodeableConcept=code, code={"text": "Diagnosis"})
+        for side, code in (("left", MALIGNANT), ("right", BENIGN))
+    ]
+    result = pathology("Breast biopsy", conclusionCode=None, result=results("left", "right"))
+    answer = ask_with(category("5"), category("5", "right"), result, *found)
+    assert topics(answer) == ["DiscordantBenign"]
 
 
 @pytest.mark.parametrize("status", ["preliminary", "registered", "entered-in-error", "cancelled"])
