@@ -875,6 +875,8 @@ class _Mapper:
         if side is None:
             self.gaps.append(_contradicting(report))
             return
+        if side is Side.UNSTATED:  # the breast that was asked about is a better guess than either of them
+            side = self.terms.side_in(conclusion)
         is_shared = side is Side.BOTH or len(of_breast) < len(told)
         for breast in side.breasts or (side,):
             own = [each for its, each in results if its.covers(breast) and not (is_shared and its is Side.UNSTATED)]

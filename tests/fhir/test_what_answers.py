@@ -90,6 +90,7 @@ OF_THE_LEFT = [
     "Invasive ductal carcinoma of the left breast.",
     "Stanzbiopsie Mamma links: invasives Karzinom.",
     "Breast, lt, core: DCIS",
+    "Linkerborst, naaldbiopt: invasief carcinoom.",
     "Specimen: Left breast, core biopsy. Diagnosis: DCIS.",
     "FINAL SURGICAL PATHOLOGY DIAGNOSIS\nLeft breast core, invasive carcinoma",
     "A. Left breast, lumpectomy: invasive carcinoma. B. Sentinel lymph node: negative for carcinoma.",
@@ -107,6 +108,13 @@ def test_a_side_in_the_history_of_pathology_is_not_its_side(ask_with: AskWith) -
     said = "Right breast, core biopsy: fibroadenoma. Clinical history: left breast mass also under work-up."
     assert topics(ask_with(category("5"), laboratory(said))) == ["Category5"]
     assert ask_with(category("5", "right"), laboratory(said)).cards == []
+
+
+def test_pathology_of_the_breast_that_was_asked_about_answers_for_no_other(ask_with: AskWith) -> None:
+    said = "Clinical information: left breast calcifications.\nDiagnosis: usual ductal hyperplasia."
+    result = pathology("Breast, core biopsy", conclusionCode=None, conclusion=said)
+    assert ask_with(category("5"), result).cards == []
+    assert topics(ask_with(category("5", "right"), result)) == ["Category5"]
 
 
 def specimen(site: Json) -> Json:
