@@ -131,6 +131,7 @@ class _Mapper:
         self.by_type: dict[str, list[Json]] = {}
         self.results: list[PathologyResult] = []
         self.exams: list[Procedure] = []
+        self.biopsies: list[Procedure] = []
         for delivery in deliveries.values():
             for url, resource in delivery.resources:
                 self._index(url, resource)
@@ -162,8 +163,9 @@ class _Mapper:
             for problem in self._mine("Condition", "subject", "patient")
             if _status_code(problem.get("verificationStatus")) not in REFUTED_CONDITIONS
         ]
-        studies = self._studies(problems)
         procedures = self._listed("procedures", self._procedures())
+        self.biopsies = [done for done in procedures if done.kind.is_biopsy]
+        studies = self._studies(problems)
         return History(
             patient=patient,
             studies=tuple(studies),
@@ -513,6 +515,7 @@ class _Mapper:
         if side is None and is_final:  # it is a study of neither breast, but what it says is not passed over
             doubt = doubt or _contradicting(report)
         gaps = [*_absent_forms(report), *written.gaps, *([doubt] if doubt else [])]
+        is_assessed = bool(reading.assessments or written.assessments or written.disputes)
         if missing and not reading.assessments and not written.assessments:
             gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
         self.gaps.extend(gaps)
@@ -529,8 +532,21 @@ class _Mapper:
             findings=tuple(reading.findings),
             has_other_findings=reading.has_other_findings,
             mentions_calcifications=reading.mentions_calcifications or written.mentions_calcifications,
-            is_marker_film=reading.is_marker_film,
+            is_marker_film=reading.is_marker_film or (not is_assessed and self._is_marker_film(report, date)),
             gaps=tuple(gaps),
+        )
+
+    def _is_marker_film(self, report: Json, date: PartialDate | None) -> bool:
+        """Whether a report begins as one of the films that follow a biopsy, and a biopsy was done just before it."""
+        title = _FIRST_CLAUSE.match(text(report.get("conclusion")))
+        return (
+            date is not None
+            and title is not None
+            and self.terms.order_kind_in(title[0]) is OrderKind.POST_PROCEDURE_VIEWS
+            and any(
+                done.date is not None and 0 <= (date.first - done.date.first).days <= _MARKER_FILM_DAYS
+                for done in self.biopsies
+            )
         )
 
     def _speak_of_breast(self, documents: Iterable[Document]) -> bool:
@@ -955,6 +971,10 @@ _CALCIFICATIONS = frozenset({Means.CALCIFICATION, Means.MORPHOLOGY, Means.DISTRI
 _DESCRIPTORS = frozenset({Means.MORPHOLOGY, Means.DISTRIBUTION, Means.CHANGE})
 _FINDINGS = _CALCIFICATIONS | {Means.OTHER_FINDING}
 _BREAST_FACTS = _FINDINGS | {Means.CATEGORY, Means.MARKER_FILM, Means.ORDER, Means.BREAST_REPORT}
+
+
+_FIRST_CLAUSE = re.compile(r"[^.,;:\n]+")
+_MARKER_FILM_DAYS = 7
 
 
 def _is_told(result: Concept, written: Set[Pathology | None]) -> bool:

@@ -325,6 +325,28 @@ def test_a_study_that_names_two_sides_completes_nothing_and_is_in_doubt(ask_with
     assert orders(answer) == []
 
 
+def film(said: str, day: str = "2026-05-25") -> Json:
+    """A mammogram without an assessment; by default of the day of the biopsy."""
+    return report("film", code=fhir.concept(LOINC, "24605-8"), effectiveDateTime=day, conclusion=said)
+
+
+@pytest.mark.parametrize(
+    "said", ["Post-biopsy mammogram, clip in position.", "Post-procedure mammogram, left: clip in place."]
+)
+def test_the_film_after_a_biopsy_needs_no_assessment(ask_with: AskWith, said: str) -> None:
+    done = procedure()
+    assert ask_with(category("4A"), done, film(said)).cards == []
+
+
+def test_a_film_is_no_marker_film_without_a_biopsy_before_it(ask_with: AskWith) -> None:
+    said = "Post-biopsy mammogram, clip in position."
+    assert "ReportNotRead" in topics(ask_with(category("4A"), film(said)))
+    assert topics(ask_with(category("4A"), procedure(), film(said, "2026-06-01"))) == []
+    long_ago = procedure(performedDateTime="2026-05-21")
+    assert topics(ask_with(category("4A"), long_ago, film(said, "2026-06-01"))) == ["ReportNotRead"]
+    assert topics(ask_with(category("4A"), procedure(), film("Mammogram. Clip."))) == ["ReportNotRead"]
+
+
 # --------------------------------------------------------------------------------------
 # Who is left alone
 
