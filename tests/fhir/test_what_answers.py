@@ -235,6 +235,7 @@ PAPERWORK = (
     "Follow-up visit after breast biopsy", "Consent form for breast biopsy", "Nurse education breast biopsy",
     "Breast biopsy site wound check", "Consent for stereotactic breast biopsy", "Post-biopsy check, breast",
     "Discussion: core needle biopsy of breast", "Breast biopsy not performed", "Hx of stereo bx breast",
+    "Breast biopsy clip placement", "Prior authorization for breast biopsy", "Prior breast biopsy",
     "Aufklärung vor Mammabiopsie", "Wundkontrolle nach Mammabiopsie", "Stanzbiopsie der Brust abgesagt",
     "Consentimiento para biopsia de mama", "Biopsia de mama cancelada", "Consentement biopsie du sein",
     "Biopsie mammaire annulée", "Biopsia mammaria annullata", "Toestemming borstbiopsie", "Revisão de biópsia da mama",
@@ -252,7 +253,8 @@ def test_what_goes_with_a_biopsy_is_not_the_biopsy(ask_with: AskWith, title: str
     [
         "Stereotactic breast biopsy with clip", "Breast biopsy, posterior depth", "BREAST BX 1ST SITE",
         "Vakuumbiopsie der Brust", "Biopsia de mama", "Biopsie du sein", "Excisional biopsy of breast, lump removed",
-        "Lumpectomy after wire placement, breast",
+        "Lumpectomy after wire placement, breast", "US GUIDED BREAST BX W/ CLIP PLACEMENT",
+        "Core biopsy of breast mass found on prior mammogram",
     ],
 )  # fmt: skip
 def test_a_biopsy_by_its_title_alone_answers(ask_with: AskWith, title: str) -> None:
