@@ -25,22 +25,26 @@ class Part:
         return terms.diagnosis_in(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Statement:
     head: str
     rest: str
-    is_set_off: bool
-    """It begins with a letter or number of a specimen, or with a site and a colon."""
+    is_enumerated: bool
+    """It begins with the letter or number of a specimen."""
+    has_colon: bool
 
 
 def parts(conclusion: str, terms: Terminology) -> list[Part]:
     """The specimens of a conclusion. The first statement tells what the report is about; a later one tells of another
-    specimen only where it is set off, and otherwise goes on with the one before it."""
+    specimen only where it is set off, after an organ other than the breast by a letter or number, and otherwise goes on
+    with the one before it."""
     found: list[Part] = []
     for place, statement in enumerate(_statements(conclusion, terms)):
         is_breast = terms.names_breast_first(statement.head)
         said = statement.rest or statement.head
-        if is_breast is not None and (place == 0 or statement.is_set_off):
+        is_after_organ = bool(found) and not found[0].is_breast
+        is_set_off = statement.is_enumerated or (statement.has_colon and not is_after_organ)
+        if is_breast is not None and (place == 0 or is_set_off):
             found.append(Part(is_breast=is_breast, side=terms.sides_in(statement.head), text=said))
         elif found:
             last = found[-1]
@@ -54,7 +58,9 @@ def side_of(conclusion: str, terms: Terminology) -> Side:
     return joined(sides)
 
 
-_ENUMERATED = re.compile(r"(?:^|(?<=[\n\r.;]))\s*\(?(?:specimen |part )?(?:[A-H]|\d{1,2})[.):](?=\s)", re.IGNORECASE)
+_ENUMERATED = re.compile(
+    r"(?:^|(?<=[\n\r.;]))[ \t]{0,8}\(?(?:specimen |part )?(?:[A-H]|\d{1,2})[.):](?=\s)", re.IGNORECASE
+)
 _ENDS = re.compile(r"[\n\r;]+|\.(?=\s|$)")
 _STATUS_AFTER = re.compile(r"\b(?:z|st)\.\s?n\.", re.IGNORECASE)
 """German for "status after", whose full stops end no sentence."""
@@ -79,7 +85,7 @@ def _statements(conclusion: str, terms: Terminology) -> Iterator[_Statement]:
             is_aside = len(" ".join(segments).split()) <= _HEADING_LENGTH
             continue
         rest = terms.without_asides(" ".join(segments[1:]))
-        yield _Statement(head, rest, piece.startswith("\x00") or len(segments) > 1)
+        yield _Statement(head=head, rest=rest, is_enumerated=piece.startswith("\x00"), has_colon=len(segments) > 1)
 
 
 _LONGEST = 20_000

@@ -71,15 +71,19 @@ HISTORY = [
     "Liver, core biopsy: metastatic adenocarcinoma consistent with breast primary.",
     "Lymph node, left axilla: metastatic carcinoma, known left breast cancer.",
     "Skin, left breast, shave: seborrhoeic keratosis.",
+    "Left arm lipoma. Breast: not submitted.",
+    "Breast cancer screening: tubular adenoma of the colon.",
     "Haut, Exzision: Basaliom. Z. n. Mammakarzinom links.",
     "Thyroid, left lobe: papillary carcinoma. The left breast mass is under work-up.",
 ]
 
 
 @pytest.mark.parametrize("conclusion", HISTORY)
-@pytest.mark.parametrize("code", [MALIGNANT, BENIGN], ids=["malignant", "benign"])
-def test_a_history_of_the_breast_makes_no_pathology_of_it(ask_with: AskWith, conclusion: str, code: Json) -> None:
-    assert topics(ask_with(category("5"), laboratory(conclusion, code))) == ["Category5"]
+@pytest.mark.parametrize("codes", [[MALIGNANT], [BENIGN], []], ids=["malignant", "benign", "not coded"])
+def test_a_history_of_the_breast_makes_no_pathology_of_it(
+    ask_with: AskWith, conclusion: str, codes: list[Json]
+) -> None:
+    assert topics(ask_with(category("5"), laboratory(conclusion, *codes))) == ["Category5"]
 
 
 OF_THE_LEFT = [
