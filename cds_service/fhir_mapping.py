@@ -961,9 +961,8 @@ class _Mapper:
             collection = child(specimen.get("collection"))
             for site in objects(collection.get("bodySite")):
                 known = any(_names_breast(concept) for concept in self.concepts(site))
-                worded = any(self.terms.names_breast_first(each) for each in words(site))
-                is_qualifier = not known and not worded and bool(self._sides_of(site)) and not words(site)
-                yield (None if is_qualifier else known or worded), self._site(collection)
+                named = {self.terms.names_breast_first(each) for each in words(site)} - {None}
+                yield (True if known or True in named else False if named else None), self._site(collection)
 
 
 _MORPHOLOGIES = frozenset(word.value for word in Morphology)

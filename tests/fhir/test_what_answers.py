@@ -148,6 +148,11 @@ def test_a_specimen_of_another_organ_is_not_of_the_breast_whatever_the_words(ask
     assert topics(ask_with(category("5"), result)) == ["Category5"]
 
 
+@pytest.mark.parametrize("site", [{"text": "Left"}, fhir.concept(SCT, "7771000"), fhir.concept(SCT, "1")], ids=str)
+def test_a_specimen_that_names_no_organ_leaves_that_to_the_title(ask_with: AskWith, site: Json) -> None:
+    assert ask_with(category("5"), pathology("Breast, core biopsy", **specimen(site))).cards == []
+
+
 def test_pathology_whose_specimen_contradicts_its_words_answers_for_neither(ask_with: AskWith) -> None:
     result = laboratory("Left breast, core biopsy: carcinoma.", MALIGNANT, **specimen(fhir.site("right")))
     for side in ("left", "right"):
