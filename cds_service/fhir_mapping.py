@@ -54,15 +54,19 @@ from .fhir_elements import (
     type_and_id,
     words,
 )
+from .pathology_text import parts, side_of
 from .prefetch import Deliveries
 from .reading.documents import Document, Reader, Written, no_reader
-from .terminology import Concept, Means, Terminology
+from .terminology import Concept, Means, Terminology, folded
 
 FINAL = frozenset({"final", "amended", "corrected", "appended"})
 PRELIMINARY = frozenset({"preliminary", "partial", "registered"})
 VOID = frozenset({"entered-in-error", "cancelled"})
 WAITING_ORDERS = frozenset({"active", "on-hold", "draft"})
 ORDER_INTENTS = frozenset({"order", "original-order", "filler-order", "instance-order"})
+DRAFT_STATUSES = WAITING_ORDERS | {""}
+DRAFT_INTENTS = ORDER_INTENTS | {"", "proposal", "plan", "reflex-order"}
+"""What is about to be signed becomes an order by that, whatever it was meant as; an option or a directive does not."""
 WAITING_APPOINTMENTS = frozenset({"proposed", "pending", "booked", "arrived", "checked-in", "waitlist"})
 ACTIVE_CONDITIONS = frozenset({"", "active", "recurrence", "relapse"})
 DOUBTFUL_CONDITIONS = frozenset({"unconfirmed", "provisional", "differential"})
@@ -127,6 +131,7 @@ class _Mapper:
         self.by_type: dict[str, list[Json]] = {}
         self.results: list[PathologyResult] = []
         self.exams: list[Procedure] = []
+        self.biopsies: list[Procedure] = []
         for delivery in deliveries.values():
             for url, resource in delivery.resources:
                 self._index(url, resource)
@@ -158,8 +163,9 @@ class _Mapper:
             for problem in self._mine("Condition", "subject", "patient")
             if _status_code(problem.get("verificationStatus")) not in REFUTED_CONDITIONS
         ]
-        studies = self._studies(problems)
         procedures = self._listed("procedures", self._procedures())
+        self.biopsies = [done for done in procedures if done.kind.is_biopsy]
+        studies = self._studies(problems)
         return History(
             patient=patient,
             studies=tuple(studies),
@@ -220,19 +226,21 @@ class _Mapper:
             elif self.terms.misuse(system, code) is not None:
                 self.gaps.append(Gap(Reason.MISUSED_CODE, f"{code} ({system})"))
 
-    def _order_kind(self, concept: Json) -> tuple[OrderKind | None, Side]:
-        """The kind of breast order that a code names, by codes and else by words, and its side."""
-        found = [each for each in self.concepts(concept) if each.means is Means.ORDER]
-        sides = {each.side for each in found} - {Side.UNSTATED}
-        if found:
-            kinds = [OrderKind(each.value) for each in found]
-            kind = max(kinds, key=lambda each: _UNSPECIFIC.index(each) if each in _UNSPECIFIC else len(_UNSPECIFIC))
-            return kind, joined(sides)
-        for each in words(concept):
-            worded = self.terms.order_kind_in(each)
-            if worded is not None:
-                return worded, self.terms.side_in(each, is_title=True)
-        return None, Side.UNSTATED
+    def _order_kind(self, concept: Json) -> OrderKind | None:
+        """The kind of breast order that a code names, by codes and else by words."""
+        kinds = [OrderKind(each.value) for each in self.concepts(concept) if each.means is Means.ORDER]
+        if kinds:
+            return max(kinds, key=lambda each: _UNSPECIFIC.index(each) if each in _UNSPECIFIC else len(_UNSPECIFIC))
+        return next(filter(None, map(self.terms.order_kind_in, words(concept))), None)
+
+    def _order_side(self, concept: Json, resource: Json, sited: Side = Side.UNSTATED) -> Side | None:
+        """The breast that a code is for, by codes, words and site together; None, and a gap, where they contradict one
+        another, so that it is for neither."""
+        coded = joined({each.side for each in self.concepts(concept) if each.means is Means.ORDER})
+        side = _agreed((sited, coded, *(self.terms.side_in(each, is_title=True) for each in words(concept))))
+        if side is None:
+            self.gaps.append(_contradicting(resource))
+        return side
 
     def _site(self, resource: Json, element: str = "bodySite") -> Side:
         """The side that body sites, laterality extensions or a BodyStructure state."""
@@ -332,30 +340,26 @@ class _Mapper:
 
     def _orders(self) -> Iterator[Order]:
         for resource in (*self._mine("ServiceRequest", "subject"), *self._mine("ProcedureRequest", "subject")):
-            order = self.order(resource)
-            if (
-                order is not None
-                and text(resource.get("status")) in WAITING_ORDERS
-                and text(resource.get("intent")) in ORDER_INTENTS
-                and resource.get("doNotPerform") is not True
-            ):
+            order = self.order(resource) if _is_wanted(resource, WAITING_ORDERS, ORDER_INTENTS) else None
+            if order is not None:
                 yield order
 
     def order(self, resource: Json) -> Order | None:
-        """A request as a breast order, or None where it is for something else."""
-        kind, side = self._order_kind(child(resource.get("code")))
-        if kind is None:
+        """A request as a breast order, or None where it is for something else or does not tell for which breast."""
+        code = child(resource.get("code"))
+        kind = self._order_kind(code)
+        side = None if kind is None else self._order_side(code, resource, self._site(resource))
+        if kind is None or side is None:
             return None
         if kind is OrderKind.MAMMOGRAM and self._is_for_screening(resource):
             kind = OrderKind.SCREENING_MAMMOGRAM
-        sited = self._site(resource)
         occurrence = resource.get("occurrencePeriod")
         day = partial_date(resource.get("occurrenceDateTime"))
         return Order(
             reference=name(resource),
             kind=kind,
-            title=next(iter(words(child(resource.get("code")))), ""),
-            side=sited if sited is not Side.UNSTATED else side,
+            title=next(iter(words(code)), ""),
+            side=side,
             authored=any_date(resource, "authoredOn"),
             starts=partial_date(occurrence.get("start")) if isinstance(occurrence, dict) else day,
             ends=partial_date(occurrence.get("end")) if isinstance(occurrence, dict) else day,
@@ -373,14 +377,15 @@ class _Mapper:
         for resource in self._mine("Procedure", "subject"):
             if text(resource.get("status")) != "completed" or resource.get("notDone") is True:  # notDone: STU3
                 continue
-            kind, side = self._order_kind(child(resource.get("code")))
-            if kind is None:
+            code = child(resource.get("code"))
+            kind = self._order_kind(code)
+            side = None if kind is None else self._order_side(code, resource, self._site(resource))
+            if kind is None or side is None:
                 continue
-            sited = self._site(resource)
             yield Procedure(
                 reference=name(resource),
                 kind=kind,
-                side=sited if sited is not Side.UNSTATED else side,
+                side=side,
                 date=any_date(resource, "performedDateTime", "performedPeriod", "performedString"),
             )
 
@@ -397,8 +402,9 @@ class _Mapper:
             if text(resource.get("status")) not in WAITING_APPOINTMENTS:
                 continue
             for concept in (*objects(resource.get("serviceType")), *objects(resource.get("reasonCode"))):
-                kind, side = self._order_kind(concept)
-                if kind is not None:
+                kind = self._order_kind(concept)
+                side = None if kind is None else self._order_side(concept, resource)
+                if kind is not None and side is not None:
                     starts = any_date(resource, "start", "requestedPeriod")
                     yield Order(reference=name(resource), kind=kind, title="", side=side, authored=None, starts=starts)
                     break
@@ -482,7 +488,7 @@ class _Mapper:
 
     def _study(self, report: Json, *, linked: set[int]) -> Study | None:
         code = child(report.get("code"))
-        kind, side = self._order_kind(code)
+        kind = self._order_kind(code)
         members, missing = self._members(report)
         # A preliminary observation adds nothing yet. One without a known status is as final as its report.
         reading = self._observed([each for each in members if text(each.get("status")) not in PRELIMINARY])
@@ -505,7 +511,11 @@ class _Mapper:
         date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
         if date is None and text(report.get("status")) not in PRELIMINARY:
             doubt = Gap(Reason.UNDATED, name(report))
+        side = Side.UNSTATED if kind is None else self._order_side(code, report)
+        if side is None and is_final:  # it is a study of neither breast, but what it says is not passed over
+            doubt = doubt or _contradicting(report)
         gaps = [*_absent_forms(report), *written.gaps, *([doubt] if doubt else [])]
+        is_assessed = bool(reading.assessments or written.assessments or written.disputes)
         if missing and not reading.assessments and not written.assessments:
             gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
         self.gaps.extend(gaps)
@@ -516,14 +526,27 @@ class _Mapper:
             is_final=is_final and doubt is None,
             doubt=doubt,
             kinds=frozenset({kind} if kind is not None else reading.kinds),
-            side=side if side is not Side.UNSTATED else joined(reading.sides),
+            side=joined(reading.sides) if side in (None, Side.UNSTATED) else side,
             assessments=(*_with_prior_films(reading), *written.assessments),
             disputes=written.disputes,
             findings=tuple(reading.findings),
             has_other_findings=reading.has_other_findings,
             mentions_calcifications=reading.mentions_calcifications or written.mentions_calcifications,
-            is_marker_film=reading.is_marker_film,
+            is_marker_film=reading.is_marker_film or (not is_assessed and self._is_marker_film(report, date)),
             gaps=tuple(gaps),
+        )
+
+    def _is_marker_film(self, report: Json, date: PartialDate | None) -> bool:
+        """Whether a report begins as one of the films that follow a biopsy, and a biopsy was done just before it."""
+        title = _FIRST_CLAUSE.match(text(report.get("conclusion")))
+        return (
+            date is not None
+            and title is not None
+            and self.terms.order_kind_in(title[0]) is OrderKind.POST_PROCEDURE_VIEWS
+            and any(
+                done.date is not None and 0 <= (date.first - done.date.first).days <= _MARKER_FILM_DAYS
+                for done in self.biopsies
+            )
         )
 
     def _speak_of_breast(self, documents: Iterable[Document]) -> bool:
@@ -665,10 +688,11 @@ class _Mapper:
         reading.is_breast = True
         if _is_absent(observation, values, answers, self):
             return
-        for each in code:
-            if each.means is Means.ORDER:
-                reading.kinds.add(OrderKind(each.value))
-                reading.sides.add(each.side)
+        kinds = {OrderKind(each.value) for each in code if each.means is Means.ORDER}
+        studied = self._order_side(child(observation.get("code")), observation, side) if kinds else None
+        if studied is not None:
+            reading.kinds |= kinds
+            reading.sides.add(studied)
         is_lesion = any(each.means in _FINDINGS for each in code)
         level = Level.LESION if is_lesion else Level.EXAM if side is Side.UNSTATED else Level.BREAST
         for concept, place in [
@@ -846,28 +870,99 @@ class _Mapper:
         )
 
     def _pathology(self, report: Json, members: Sequence[Json], *, is_final: bool) -> None:
-        """A pathology report of the breast. One of another organ, or one that is not final, answers nothing."""
-        titles, conclusion = words(child(report.get("code"))), text(report.get("conclusion"))
-        elements = [*_conclusions(report), *(child(m.get("valueCodeableConcept")) for m in members)]
-        concepts = [c for element in elements for c in self.concepts(element) if c.means is Means.PATHOLOGY]
-        is_breast = any(map(self.terms.names_breast, (*titles, conclusion))) or any(
-            "breast" in concept.display.lower() for concept in concepts
-        )
-        if not is_breast or not is_final:
+        """A pathology report of the breast. One of another organ, or one that is not final, answers nothing; nor does
+        it for a breast whose result it does not tell."""
+        if not is_final or not self._is_of_breast(report, members):
             return
-        results = [Pathology(concept.value) for concept in concepts]
-        worst = max(results, key=list(Pathology).index, default=None)
-        sides = [self.terms.side_in(conclusion), *(self.terms.side_in(each, is_title=True) for each in titles)]
-        sides += [self._site(member) for member in members]
+        conclusion = text(report.get("conclusion"))
+        told = parts(conclusion, self.terms)
+        of_breast = [part for part in told if part.is_breast]
+        stated = joined({part.side for part in of_breast})
+        results = list(self._pathology_results(report, members))
+        side = _agreed(
+            (
+                stated if stated is not Side.UNSTATED else side_of(conclusion, self.terms),
+                joined({side for _, side in self._specimen_sites(report)}),
+                joined({self._site(member) for member in members}),
+                joined({side for side, _ in results}),
+                *map(self.terms.sides_in, words(child(report.get("code")))),
+            )
+        )
+        if side is None:
+            self.gaps.append(_contradicting(report))
+            return
+        if side is Side.UNSTATED:  # the breast that was asked about is a better guess than either of them
+            side = self.terms.side_in(conclusion)
+        is_shared = side is Side.BOTH or len(of_breast) < len(told)
+        for breast in side.breasts or (side,):
+            own = [each for its, each in results if its.covers(breast) and not (is_shared and its is Side.UNSTATED)]
+            if is_shared:
+                written = {part.result(self.terms) for part in of_breast if part.side.covers(breast)}
+                own += [each for its, each in results if its is Side.UNSTATED and _is_told(each, written)]
+            if own or not results:
+                self._answered_by(report, breast, own)
+            else:
+                self.gaps.append(Gap(Reason.SIDE_UNSTATED, f"{name(report)} (result)"))
+
+    def _answered_by(self, report: Json, side: Side, results: Sequence[Concept]) -> None:
+        worst = max(results, key=lambda each: list(Pathology).index(Pathology(each.value)), default=None)
         self.results.append(
             PathologyResult(
                 reference=name(report),
-                side=joined(set(sides)),
+                side=side,
                 date=any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
-                result=worst,
-                statement=next((c.display for c in concepts if Pathology(c.value) is worst), ""),
+                result=None if worst is None else Pathology(worst.value),
+                statement="" if worst is None else worst.display,
             )
         )
+
+    def _pathology_results(self, report: Json, members: Sequence[Json]) -> Iterator[tuple[Side, Concept]]:
+        """The coded results of a report, each with the side that is stated beside it."""
+        stated = [(joined(set(map(self.terms.sides_in, words(each)))), each) for each in _conclusions(report)]
+        stated += [(self._site(member), child(member.get("valueCodeableConcept"))) for member in members]
+        for side, element in stated:
+            for concept in self.concepts(element):
+                if concept.means is Means.PATHOLOGY:
+                    yield side, concept
+
+    def _is_of_breast(self, report: Json, members: Sequence[Json]) -> bool:
+        """Whether the tissue is of the breast: by its specimens, by codes, by the title, and else by the site with
+        which the conclusion begins. What the words say of a history does not tell."""
+        told = [is_breast for is_breast, _ in self._specimen_sites(report) if is_breast is not None]
+        if told:
+            return any(told)
+        coded = [concept for _, concept in self._pathology_results(report, members)]
+        coded += [
+            each for member in members for site in objects(member.get("bodySite")) for each in self.concepts(site)
+        ]
+        if any(_names_breast(concept) for concept in coded):
+            return True
+        written = [part.is_breast for part in parts(text(report.get("conclusion")), self.terms)]
+        titled = [
+            is_breast
+            for each in words(child(report.get("code")))
+            if (is_breast := self.terms.names_breast_first(self.terms.without_asides(folded(each)))) is not None
+        ]
+        if titled and not any(titled):
+            return False
+        return any(written or titled)
+
+    def _specimen_sites(self, report: Json) -> Iterator[tuple[bool | None, Side]]:
+        """Whether each specimen of a report was taken from the breast, None where nothing tells, and its side."""
+        specimens = [each for each in objects(report.get("contained")) if each.get("resourceType") == "Specimen"]
+        for pointer in objects(report.get("specimen")):
+            found = self._resolved(reference(pointer), report)
+            if found is not None and not any(found is each for each in specimens):
+                specimens.append(found)
+            elif found is None and text(pointer.get("display")):
+                shown = text(pointer.get("display"))
+                yield self.terms.names_breast_first(shown), self.terms.sides_in(shown)
+        for specimen in specimens:
+            collection = child(specimen.get("collection"))
+            for site in objects(collection.get("bodySite")):
+                known = any(_names_breast(concept) for concept in self.concepts(site))
+                named = {self.terms.names_breast_first(each) for each in words(site)} - {None}
+                yield (True if known or True in named else False if named else None), self._site(collection)
 
 
 _MORPHOLOGIES = frozenset(word.value for word in Morphology)
@@ -877,9 +972,46 @@ _FINDINGS = _CALCIFICATIONS | {Means.OTHER_FINDING}
 _BREAST_FACTS = _FINDINGS | {Means.CATEGORY, Means.MARKER_FILM, Means.ORDER, Means.BREAST_REPORT}
 
 
+_FIRST_CLAUSE = re.compile(r"[^.,;:\n]+")
+_MARKER_FILM_DAYS = 7
+
+
+def _is_told(result: Concept, written: Set[Pathology | None]) -> bool:
+    """Whether a coded result is what the words of a breast say: a benign one only where they say nothing else."""
+    value = Pathology(result.value)
+    return value in written and (value is not Pathology.BENIGN or written == {value})
+
+
+def _names_breast(concept: Concept) -> bool:
+    return concept.means is Means.BREAST_SITE or "breast" in concept.display.lower()
+
+
+def _agreed(sides: Iterable[Side]) -> Side | None:
+    """The breast on which several statements of one thing agree, an unstated one agreeing with all; None where they
+    contradict one another."""
+    stated = [frozenset(side.breasts) for side in sides if side is not Side.UNSTATED]
+    if not stated:
+        return Side.UNSTATED
+    common = frozenset.intersection(*stated)
+    return joined(common) if common else None
+
+
+def _contradicting(resource: Json) -> Gap:
+    return Gap(Reason.AMBIGUOUS, f"{name(resource)} (side)")
+
+
 def _may_be_assessed(kind: OrderKind | None) -> bool:
     """Whether a report of that kind can state an assessment; a biopsy report quotes the one that led to it."""
     return kind is None or kind.is_imaging
+
+
+def _is_wanted(request: Json, statuses: Set[str], intents: Set[str]) -> bool:
+    """Whether a request asks for something: not one that was taken back, and not one to leave it undone."""
+    return (
+        text(request.get("status")) in statuses
+        and text(request.get("intent")) in intents
+        and request.get("doNotPerform") is not True
+    )
 
 
 def _is_observation(resource: Json) -> bool:
@@ -1046,10 +1178,13 @@ def _examinations(reading: _Reading) -> Iterator[Procedure]:
             yield Procedure(reference=reading.reference, kind=kind, side=joined(reading.sides), date=reading.dates[0])
 
 
-def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping[str, tuple[Json, Order | None]]:
+def drafts(
+    bundle: object, patient_id: str, terminology: Terminology
+) -> tuple[Mapping[str, tuple[Json, Order | None]], Sequence[Gap]]:
     """The draft orders of a hook's context by their relative reference, each with the resource as it was sent, so that
-    an update can give it back whole. The order is None where it has nothing to do with the breast. A draft without an
-    id is known by its place."""
+    an update can give it back whole, and what could not be made out of them. The order is None where it has nothing to
+    do with the breast, asks for nothing, or does not tell for which breast. A draft without an id is known by its
+    place."""
     mapper = _Mapper({}, bare_id(patient_id), terminology, no_reader)
     found: dict[str, tuple[Json, Order | None]] = {}
     entries = objects(bundle.get("entry")) if isinstance(bundle, dict) else []
@@ -1057,8 +1192,9 @@ def drafts(bundle: object, patient_id: str, terminology: Terminology) -> Mapping
         resource = entry.get("resource")
         if isinstance(resource, dict):
             is_request = resource.get("resourceType") in ("ServiceRequest", "ProcedureRequest")
+            is_request = is_request and _is_wanted(resource, DRAFT_STATUSES, DRAFT_INTENTS)
             is_other = is_request and mapper._is_other(reference(child(resource.get("subject"))), resource)
             order = mapper.order(resource) if is_request and not is_other else None
             key = name(resource) if text(resource.get("id")) else f"{name(resource)} (entry {place})"
             found[key] = (resource, None if order is None else replace(order, reference=key))
-    return found
+    return found, mapper.gaps

@@ -56,7 +56,19 @@ from .core.vocabulary import (
 from .errors import KnowledgeError
 from .reading.language import Languages, compiled
 from .reading.text import fold
-from .terminology import CHECK_DIGITS, Concept, Family, Means, Misuse, OrderWords, Terminology, Words, any_word, folded
+from .terminology import (
+    CHECK_DIGITS,
+    Concept,
+    Family,
+    Means,
+    Misuse,
+    OrderWords,
+    PathologyWords,
+    Terminology,
+    Words,
+    any_word,
+    folded,
+)
 
 Raw = dict[str, Any]
 
@@ -359,20 +371,26 @@ class _Loader:
                 for spelling in spellings
             }
 
+        def groups(entries: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+            return tuple(tuple(map(folded, entry.split("|"))) for entry in entries if entry[0] != "-")
+
         orders = []
         for place, rule in enumerate(raw["orders"]):
             kind = self.member(OrderKind, rule["order"], name, f"orders[{place}].order")
-            all_of = [tuple(folded(word) for word in entry.split("|")) for entry in rule["when"] if entry[0] != "-"]
             none_of = [folded(entry[1:]) for entry in rule["when"] if entry[0] == "-"]
-            orders.append(OrderWords(kind, tuple(all_of), tuple(none_of)))
+            orders.append(OrderWords(kind, groups(rule["when"]), tuple(none_of)))
         return Words(
             sides={Side(side): any_word(map(folded, spellings)) for side, spellings in raw["sides"].items()},
             short_sides={Side(side): frozenset(map(folded, short)) for side, short in raw["short_sides"].items()},
             short_names=(short := {folded(each): folded(name) for each, name in raw["short_names"].items()}),
             shortened=any_word(sorted(short, key=len, reverse=True), within="-"),
-            breast=tuple(map(folded, raw["breast"])),
+            breast=(breast := tuple(map(folded, raw["breast"]))),
+            pathology=PathologyWords.of(
+                {role: tuple(map(folded, each)) for role, each in raw["pathology"].items()}, breast
+            ),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
+            not_tissue=tuple(map(groups, raw["not_tissue"])),
             orders=tuple(orders),
         )
 

@@ -137,9 +137,9 @@ class ServiceDesk:
         record = Record(read, guideline.protocol, world.today())
         decided = decisions(record)
 
-        sent = drafts(hook.drafts(request.context), request.patient_id, knowledge.terminology)
+        sent, unclear = drafts(hook.drafts(request.context), request.patient_id, knowledge.terminology)
         advised = advice(record, decided, _occasion(hook, request.context, sent, options))
-        gaps = (*prefetch.gaps(deliveries), *record.gaps)
+        gaps = (*prefetch.gaps(deliveries), *record.gaps, *unclear)
         cards = render.cards(
             advised,
             render.Setting(

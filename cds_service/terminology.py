@@ -10,8 +10,9 @@ from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
-from .core.vocabulary import Distribution, Morphology, OrderKind, Side
+from .core.vocabulary import Distribution, Morphology, OrderKind, Pathology, Side, joined
 
 
 class Means(StrEnum):
@@ -80,6 +81,37 @@ class OrderWords:
 
 
 @dataclass(frozen=True, slots=True)
+class PathologyWords:
+    """How a pathology report tells what it is about, and what was found."""
+
+    headings: frozenset[str]
+    asides: re.Pattern[str]
+    sites: re.Pattern[str]
+    """Finds the breast, or another organ, each as a group of that name."""
+    benign: re.Pattern[str]
+    malignant: re.Pattern[str]
+    denied: re.Pattern[str]
+
+    @classmethod
+    def of(cls, words: Mapping[str, Sequence[str]], breast: Sequence[str]) -> PathologyWords:
+        """The words of each role, and those for the breast, all folded."""
+        malignant = _beginnings(words["malignant"])
+        return cls(
+            headings=frozenset(words["headings"]),
+            asides=re.compile(_beginnings(words["asides"])),
+            sites=re.compile(f"(?P<breast>{_beginnings(breast)})|(?P<organ>{_beginnings(words['organs'])})"),
+            benign=re.compile(_beginnings(words["benign"])),
+            malignant=re.compile(malignant),
+            denied=re.compile(rf"{_beginnings(words['negations'])}\w*(?: \w+){{0,4}}? {malignant}"),
+        )
+
+
+def _beginnings(spellings: Iterable[str]) -> str:
+    """A pattern for the beginnings of several words."""
+    return rf"(?<!\w)(?:{'|'.join(map(re.escape, spellings))})"
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """What is sometimes written instead of coded."""
 
@@ -90,8 +122,11 @@ class Words:
     """What departments shorten in titles -> the whole words."""
     shortened: re.Pattern[str]
     breast: tuple[str, ...]
+    pathology: PathologyWords
     morphology: Mapping[str, Morphology]
     distribution: Mapping[str, Distribution]
+    not_tissue: tuple[tuple[tuple[str, ...], ...], ...]
+    """What goes with a biopsy, an excision or a mastectomy and is none: each entry as the `all_of` of an order."""
     orders: tuple[OrderWords, ...]
 
 
@@ -181,6 +216,33 @@ class Terminology:
         """Whether a title is about the breast."""
         return any(token.startswith(self.words.breast) for token in _tokens(self.words, text))
 
+    def sides_in(self, title: str) -> Side:
+        """The side that a title names; both where it names each."""
+        return joined(_sides_in(self.words, title, is_title=True))
+
+    def names_breast_first(self, title: str) -> bool | None:
+        """Whether a title names the breast before any other organ; None where it names neither."""
+        found = self.words.pathology.sites.search(_whole(self.words, title))
+        return None if found is None else found.lastgroup == "breast"
+
+    def is_pathology_heading(self, plain: str) -> bool:
+        """Whether folded words are a heading of a pathology report, and not a site."""
+        return plain.rpartition(" ")[2] in self.words.pathology.headings and self.names_breast_first(plain) is None
+
+    def without_asides(self, plain: str) -> str:
+        """Folded words up to where they turn to the history, the clinical question or the like."""
+        found = self.words.pathology.asides.search(plain)
+        return plain if found is None else plain[: found.start()].rstrip()
+
+    def diagnosis_in(self, plain: str) -> Pathology | None:
+        """Benign or malignant, where folded words say only one of them and do not deny it."""
+        words = self.words.pathology
+        is_malignant = words.malignant.search(words.denied.sub("", plain)) is not None
+        is_benign = words.benign.search(plain) is not None
+        if is_benign is is_malignant:
+            return None
+        return Pathology.BENIGN if is_benign else Pathology.MALIGNANT
+
     def order_kind_in(self, text: str) -> OrderKind | None:
         """The kind of breast order that a title names, where it is safe to tell; None for anything else."""
         return _order_kind_in(self.words, text)
@@ -218,8 +280,15 @@ _folded_title = lru_cache(maxsize=2048)(_folded)
 
 
 def _tokens(words: Words, text: str) -> list[str]:
-    whole = words.shortened.sub(lambda found: words.short_names[found[0]], folded(text[:500]))
-    return [token for word in whole.split() for token in (word, *word.split("-")) if token]
+    """The words of a title, the parts of those with a hyphen, and every two in a row."""
+    whole = _whole(words, text).split()
+    parts = [token for word in whole for token in (word, *word.split("-")) if token]
+    return [*parts, *map(" ".join, pairwise(whole))]
+
+
+def _whole(words: Words, text: str) -> str:
+    """A title, folded, with whole words for what departments shorten."""
+    return words.shortened.sub(lambda found: words.short_names[found[0]], folded(text[:500]))
 
 
 def any_word(spellings: Iterable[str], within: str = "") -> re.Pattern[str]:
@@ -229,27 +298,39 @@ def any_word(spellings: Iterable[str], within: str = "") -> re.Pattern[str]:
 
 
 def _side_in(words: Words, text: str, *, is_title: bool) -> Side:
+    found = _sides_in(words, text, is_title=is_title)
+    if Side.BOTH in found:
+        return Side.BOTH
+    return found.pop() if len(found) == 1 else Side.UNSTATED
+
+
+def _sides_in(words: Words, text: str, *, is_title: bool) -> set[Side]:
     plain = folded(text[:500])
     found = {side for side, spellings in words.sides.items() if spellings.search(plain)}
     tokens = plain.split()
     for token, following in zip(tokens, (*tokens[1:], ""), strict=False):
         if is_title or following in words.breast:
             found |= {side for side, short in words.short_sides.items() if token in short}
-    if Side.BOTH in found:
-        return Side.BOTH
-    return found.pop() if len(found) == 1 else Side.UNSTATED
+    return found
 
 
 def _order_kind_in(words: Words, text: str) -> OrderKind | None:
     tokens = _tokens(words, text)
     if not any(token.startswith(words.breast) for token in tokens):
         return None
+    is_beside_tissue = any(_occur(groups, tokens) for groups in words.not_tissue)
     for rule in words.orders:
         if any(token.startswith(rule.none_of) for token in tokens if rule.none_of):
             continue
-        if all(any(token.startswith(group) for token in tokens) for group in rule.all_of):
+        if is_beside_tissue and (rule.kind.is_biopsy or rule.kind is OrderKind.MASTECTOMY):
+            continue
+        if _occur(rule.all_of, tokens):
             return rule.kind
     return None
+
+
+def _occur(all_of: Iterable[tuple[str, ...]], tokens: Sequence[str]) -> bool:
+    return all(any(token.startswith(group) for token in tokens) for group in all_of)
 
 
 # --------------------------------------------------------------------------------------

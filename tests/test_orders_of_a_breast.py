@@ -103,3 +103,43 @@ def test_imaging_of_the_chest_wall_after_a_mastectomy_is_left_alone(said: Said, 
 def test_screening_that_does_not_single_out_the_removed_breast_is_left_alone(said: Said, side: str | None) -> None:
     case = {"studies": [{"date": "2025-05-20", "right": "1"}]} | LEFT_REMOVED
     assert said(case, order("screening-mammogram", side, TODAY)) == []
+
+
+LEFT_5 = {"studies": [{"date": "2026-05-20", "left": "5"}]}
+OPEN_5 = [("critical", "BI-RADS 5 (suspicious), left breast, 2026-05-20: biopsy not yet ordered.")]
+ASKS_FOR_NOTHING: list[Json] = [
+    {"doNotPerform": True}, {"status": "revoked"}, {"status": "cancelled"}, {"status": "entered-in-error"},
+    {"status": "completed"}, {"intent": "option"}, {"intent": "directive"},
+]  # fmt: skip
+ASKS: list[Json] = [
+    {"intent": "proposal"}, {"intent": "plan"}, {"intent": "original-order"}, {"intent": ""}, {"status": "active"},
+    {"status": ""}, {"doNotPerform": False},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize("change", ASKS_FOR_NOTHING, ids=str)
+def test_a_draft_that_asks_for_nothing_meets_no_step(said: Said, change: Json, hook: str) -> None:
+    assert said(LEFT_5, order("stereotactic-biopsy", "left", TODAY) | change, hook=hook) == OPEN_5
+
+
+@pytest.mark.parametrize("change", ASKS, ids=str)
+def test_a_draft_that_is_about_to_be_signed_meets_the_step_whatever_it_was_meant_as(said: Said, change: Json) -> None:
+    assert said(LEFT_5, order("stereotactic-biopsy", "left", TODAY) | change, hook="order-sign") == []
+
+
+def test_a_draft_with_the_side_in_its_title_is_held_against_that_side(said: Said) -> None:
+    (found,) = said(LEFT_5, titled("stereotactic-biopsy", None, "Stereotactic biopsy RIGHT breast"), hook="order-sign")
+    assert found[1].endswith("the stereotactic core needle biopsy is for the right breast.")
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_draft_that_names_two_sides_is_for_neither(said: Said, hook: str) -> None:
+    draft = titled("stereotactic-biopsy", "left", "Stereotactic biopsy RIGHT breast")
+    assert said(LEFT_5, draft, hook=hook) == OPEN_5
+
+
+def titled(kind: str, side: str | None, title: str) -> Json:
+    """A draft order whose code has no side, under a title."""
+    draft = order(kind, side, TODAY)
+    return draft | {"code": draft["code"] | {"text": title}}

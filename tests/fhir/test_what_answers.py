@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
 from cds_service.synthetic import resources as fhir
 from tests.small_fhir import (
+    BIOPSY,
     CANCER,
     CATEGORY_5,
     ICD,
+    LOINC,
     MALIGNANT,
     SCT,
     SUBJECT,
     AskWith,
     Json,
     category,
+    left_out,
     observation,
     order,
+    orders,
     pathology,
     problem,
     procedure,
@@ -49,6 +54,150 @@ def test_a_mammogram_that_concludes_cancer_is_no_pathology(ask_with: AskWith) ->
 
 def test_pathology_of_the_other_breast_answers_nothing(ask_with: AskWith) -> None:
     assert topics(ask_with(category("5"), pathology("Right breast, core biopsy"))) == ["Category5"]
+
+
+def laboratory(conclusion: str, *codes: Json, **changes: Any) -> Json:
+    """A surgical pathology report whose title names no organ."""
+    return pathology("Surgical pathology report", conclusion=conclusion, conclusionCode=list(codes)) | changes
+
+
+BENIGN = fhir.concept(SCT, "30807003", "Benign")
+HISTORY = [
+    "Skin of back, excision: melanoma in situ. History of breast cancer.",
+    "Endometrial biopsy: benign proliferative endometrium. Clinical: tamoxifen after breast cancer.",
+    "Cervix, Pap smear: negative for intraepithelial lesion. Family history of breast cancer.",
+    "Clinical history: left breast cancer. Diagnosis: melanoma in situ.",
+    "CLINICAL HISTORY\nLeft breast mass\nDIAGNOSIS\nTubular adenoma of the colon",
+    "Liver, core biopsy: metastatic adenocarcinoma consistent with breast primary.",
+    "Lymph node, left axilla: metastatic carcinoma, known left breast cancer.",
+    "Skin, left breast, shave: seborrhoeic keratosis.",
+    "Left arm lipoma. Breast: not submitted.",
+    "Breast cancer screening: tubular adenoma of the colon.",
+    "Haut, Exzision: Basaliom. Z. n. Mammakarzinom links.",
+    "Thyroid, left lobe: papillary carcinoma. The left breast mass is under work-up.",
+]
+
+
+@pytest.mark.parametrize("conclusion", HISTORY)
+@pytest.mark.parametrize("codes", [[MALIGNANT], [BENIGN], []], ids=["malignant", "benign", "not coded"])
+def test_a_history_of_the_breast_makes_no_pathology_of_it(
+    ask_with: AskWith, conclusion: str, codes: list[Json]
+) -> None:
+    assert topics(ask_with(category("5"), laboratory(conclusion, *codes))) == ["Category5"]
+
+
+OF_THE_LEFT = [
+    "Left breast, core biopsy: invasive ductal carcinoma. History of melanoma of the back.",
+    "FINAL DIAGNOSIS: Breast, left, 12 o'clock, core biopsy: invasive carcinoma.",
+    "FINAL DIAGNOSIS:\nA. Left breast, stereotactic core biopsy:\n- Ductal carcinoma in situ.",
+    "Clinical history: right breast cyst. Diagnosis: Left breast, biopsy: carcinoma.",
+    "Invasive ductal carcinoma of the left breast.",
+    "Stanzbiopsie Mamma links: invasives Karzinom.",
+    "Breast, lt, core: DCIS",
+    "Linkerborst, naaldbiopt: invasief carcinoom.",
+    "Specimen: Left breast, core biopsy. Diagnosis: DCIS.",
+    "FINAL SURGICAL PATHOLOGY DIAGNOSIS\nLeft breast core, invasive carcinoma",
+    "A. Left breast, lumpectomy: invasive carcinoma. B. Sentinel lymph node: negative for carcinoma.",
+]
+
+
+@pytest.mark.parametrize("conclusion", OF_THE_LEFT)
+def test_pathology_that_begins_with_the_breast_answers_for_its_side(ask_with: AskWith, conclusion: str) -> None:
+    result = laboratory(conclusion, MALIGNANT)
+    assert ask_with(category("5"), result).cards == []
+    assert topics(ask_with(category("5", "right"), result)) == ["Category5"]
+
+
+def test_a_side_in_the_history_of_pathology_is_not_its_side(ask_with: AskWith) -> None:
+    said = "Right breast, core biopsy: fibroadenoma. Clinical history: left breast mass also under work-up."
+    assert topics(ask_with(category("5"), laboratory(said))) == ["Category5"]
+    assert ask_with(category("5", "right"), laboratory(said)).cards == []
+
+
+def test_pathology_of_the_breast_that_was_asked_about_answers_for_no_other(ask_with: AskWith) -> None:
+    said = "Clinical information: left breast calcifications.\nDiagnosis: usual ductal hyperplasia."
+    result = pathology("Breast, core biopsy", conclusionCode=None, conclusion=said)
+    assert ask_with(category("5"), result).cards == []
+    assert topics(ask_with(category("5", "right"), result)) == ["Category5"]
+
+
+def specimen(site: Json) -> Json:
+    return {
+        "contained": [{"resourceType": "Specimen", "id": "sp", "collection": {"bodySite": site}}],
+        "specimen": [{"reference": "#sp"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        specimen(fhir.site("right")),
+        specimen({"text": "Right breast"}),
+        {"specimen": [{"display": "Right breast core"}]},
+    ],
+    ids=["coded", "in words", "by display"],
+)
+def test_the_specimen_tells_which_breast_it_was_taken_from(ask_with: AskWith, stated: Json) -> None:
+    result = laboratory("Core biopsy: invasive carcinoma.", MALIGNANT, **stated)
+    assert topics(ask_with(category("5"), result)) == ["Category5"]
+    assert ask_with(category("5", "right"), result).cards == []
+
+
+def test_a_specimen_of_another_organ_is_not_of_the_breast_whatever_the_words(ask_with: AskWith) -> None:
+    result = laboratory("Breast cancer patient.", MALIGNANT, **specimen(fhir.concept(SCT, "39607008", "Lung")))
+    assert topics(ask_with(category("5"), result)) == ["Category5"]
+
+
+@pytest.mark.parametrize("site", [{"text": "Left"}, fhir.concept(SCT, "7771000"), fhir.concept(SCT, "1")], ids=str)
+def test_a_specimen_that_names_no_organ_leaves_that_to_the_title(ask_with: AskWith, site: Json) -> None:
+    assert ask_with(category("5"), pathology("Breast, core biopsy", **specimen(site))).cards == []
+
+
+def test_pathology_whose_specimen_contradicts_its_words_answers_for_neither(ask_with: AskWith) -> None:
+    result = laboratory("Left breast, core biopsy: carcinoma.", MALIGNANT, **specimen(fhir.site("right")))
+    for side in ("left", "right"):
+        answer = ask_with(category("5", side), result)
+        assert topics(answer) == ["Category5"]
+        assert "DiagnosticReport/path (side) contradicts itself" in left_out(answer)
+
+
+TWO_SIDES = "A. Right breast, core biopsy: benign fibroadenoma. B. Left breast, core biopsy: invasive carcinoma."
+
+
+def test_each_side_of_a_report_gets_its_own_result(ask_with: AskWith) -> None:
+    answer = ask_with(category("5"), category("5", "right"), laboratory(TWO_SIDES, BENIGN, MALIGNANT))
+    assert topics(answer) == ["DiscordantBenign"]
+    assert "right breast" in answer.cards[0]["summary"]
+
+
+@pytest.mark.parametrize("code", [BENIGN, MALIGNANT], ids=["benign", "malignant"])
+def test_a_result_of_one_side_closes_no_other(ask_with: AskWith, code: Json) -> None:
+    said = "A. Right breast, core biopsy: see synoptic report. B. Left breast, core biopsy: see synoptic report."
+    answer = ask_with(category("4B"), category("4B", "right"), laboratory(said, code))
+    assert topics(answer) == ["Category4"]
+    assert "DiagnosticReport/path (result) does not state its side" in left_out(answer)
+
+
+def test_a_result_of_another_organ_is_none_of_the_breast_beside_it(ask_with: AskWith) -> None:
+    said = "A. Skin of back: melanoma. B. Left breast, core biopsy: benign fibroadenoma."
+    assert topics(ask_with(category("5"), laboratory(said, MALIGNANT, BENIGN))) == ["DiscordantBenign"]
+    assert topics(ask_with(category("5"), laboratory(said, MALIGNANT))) == ["Category5"]
+
+
+def test_the_words_of_a_coded_result_tell_its_side(ask_with: AskWith) -> None:
+    codes = BENIGN | {"text": "Benign, right breast"}, MALIGNANT | {"text": "Malignant, left breast"}
+    answer = ask_with(category("5"), category("5", "right"), pathology("Breast biopsies", conclusionCode=[*codes]))
+    assert topics(answer) == ["DiscordantBenign"]
+
+
+def test_results_that_observations_state_for_each_side(ask_with: AskWith) -> None:
+    found = [
+        observation(side, bodySite=fhir.site(side), valueCodeableConcept=code, code={"text": "Diagnosis"})
+        for side, code in (("left", MALIGNANT), ("right", BENIGN))
+    ]
+    result = pathology("Breast biopsy", conclusionCode=None, result=results("left", "right"))
+    answer = ask_with(category("5"), category("5", "right"), result, *found)
+    assert topics(answer) == ["DiscordantBenign"]
 
 
 @pytest.mark.parametrize("status", ["preliminary", "registered", "entered-in-error", "cancelled"])
@@ -88,6 +237,125 @@ WAITING: list[Json] = [{"status": "on-hold"}, {"status": "draft"}, {"intent": "f
 @pytest.mark.parametrize("change", WAITING, ids=str)
 def test_an_order_that_waits_in_another_way_answers(ask_with: AskWith, change: Json) -> None:
     assert ask_with(category("4B"), order(**change)).cards == []
+
+
+PAPERWORK = (
+    "Review of outside breast biopsy slides", "Breast biopsy cancelled", "Removal of breast biopsy clip",
+    "Follow-up visit after breast biopsy", "Consent form for breast biopsy", "Nurse education breast biopsy",
+    "Breast biopsy site wound check", "Consent for stereotactic breast biopsy", "Post-biopsy check, breast",
+    "Discussion: core needle biopsy of breast", "Breast biopsy not performed", "Hx of stereo bx breast",
+    "Breast biopsy clip placement", "Prior authorization for breast biopsy", "Prior breast biopsy",
+    "Aufklärung vor Mammabiopsie", "Wundkontrolle nach Mammabiopsie", "Stanzbiopsie der Brust abgesagt",
+    "Consentimiento para biopsia de mama", "Biopsia de mama cancelada", "Consentement biopsie du sein",
+    "Biopsie mammaire annulée", "Biopsia mammaria annullata", "Toestemming borstbiopsie", "Revisão de biópsia da mama",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("title", PAPERWORK)
+def test_what_goes_with_a_biopsy_is_not_the_biopsy(ask_with: AskWith, title: str) -> None:
+    for beside in (procedure(code={"text": title}), order(code={"text": title})):
+        assert topics(ask_with(category("5"), beside)) == ["Category5"]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Stereotactic breast biopsy with clip", "Breast biopsy, posterior depth", "BREAST BX 1ST SITE",
+        "Vakuumbiopsie der Brust", "Biopsia de mama", "Biopsie du sein", "Excisional biopsy of breast, lump removed",
+        "Lumpectomy after wire placement, breast", "US GUIDED BREAST BX W/ CLIP PLACEMENT",
+        "Core biopsy of breast mass found on prior mammogram",
+    ],
+)  # fmt: skip
+def test_a_biopsy_by_its_title_alone_answers(ask_with: AskWith, title: str) -> None:
+    for done in (procedure(code={"text": title}), order(code={"text": title})):
+        assert ask_with(category("5"), done).cards == []
+
+
+@pytest.mark.parametrize("title", ["Consent form for left mastectomy", "Left mastectomy cancelled"])
+def test_what_goes_with_a_mastectomy_leaves_the_breast_where_it_is(ask_with: AskWith, title: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": title})
+    assert topics(ask_with(category("4B"), done)) == ["Category4"]
+
+
+# --------------------------------------------------------------------------------------
+# For which breast
+
+CPT = "http://www.ama-assn.org/go/cpt"
+TO_THE_RIGHT = {
+    "text beside a CPT code": fhir.concept(CPT, "19081") | {"text": "STEREOTACTIC BREAST BIOPSY RIGHT"},
+    "text beside a SNOMED CT code": BIOPSY | {"text": "Stereo biopsy rt breast"},
+    "display of a local code": {"coding": [*BIOPSY["coding"], {"code": "IMG1", "display": "BREAST BX RT"}]},
+}
+
+
+def unsited(resource: Json) -> Json:
+    return {key: value for key, value in resource.items() if key != "bodySite"}
+
+
+@pytest.mark.parametrize("code", TO_THE_RIGHT.values(), ids=list(TO_THE_RIGHT))
+def test_a_side_in_words_counts_beside_a_code_without_one(ask_with: AskWith, code: Json) -> None:
+    for done in (unsited(order(code=code)), unsited(procedure(code=code))):
+        assert topics(ask_with(category("5"), done)) == ["Category5"]
+        assert ask_with(category("5", "right"), done).cards == []
+
+
+@pytest.mark.parametrize(
+    "code", [*TO_THE_RIGHT.values(), fhir.concept(LOINC, "26294-9")], ids=[*TO_THE_RIGHT, "LOINC of the right"]
+)
+def test_what_names_two_sides_answers_for_neither_and_is_named(ask_with: AskWith, code: Json) -> None:
+    for odd in (order(code=code), procedure(code=code)):
+        for side in ("left", "right"):
+            answer = ask_with(category("5", side), odd)
+            assert topics(answer) == ["Category5"]
+            assert f"{odd['resourceType']}/{odd['id']} (side) contradicts itself" in left_out(answer)
+
+
+@pytest.mark.parametrize("text", ["Stereotactic biopsy of the breast", "Biopsy, both breasts", "BX BREAST LT"])
+def test_what_names_no_other_side_than_its_site_answers(ask_with: AskWith, text: str) -> None:
+    assert ask_with(category("5"), order(code=BIOPSY | {"text": text})).cards == []
+
+
+ULTRASOUND = (LOINC, "24601-7", "US Breast")
+LATER = {"effectiveDateTime": "2026-05-27", "conclusion": "Simple cyst. BI-RADS 2."}
+
+
+def test_an_ultrasound_whose_title_is_of_the_right_completes_no_0_of_the_left(ask_with: AskWith) -> None:
+    titled = fhir.concept(*ULTRASOUND) | {"text": "ULTRASOUND RIGHT BREAST"}
+    answer = ask_with(category("0"), report("us", code=titled, **LATER))
+    assert topics(answer) == ["Category0"]
+    assert read(answer) == {("left", "0"), ("right", "2")}
+
+
+def test_a_study_that_names_two_sides_completes_nothing_and_is_in_doubt(ask_with: AskWith) -> None:
+    titled = fhir.concept(LOINC, "26215-4") | {"text": "ULTRASOUND RIGHT BREAST"}
+    for side in ("left", "right"):
+        assert topics(ask_with(category("0", side), report("us", code=titled, **LATER))) == ["Category0"]
+    suspicious = LATER | {"conclusion": "Mass. BI-RADS 5."}
+    answer = ask_with(report("us", code=titled, **suspicious))
+    assert topics(answer) == ["ReportInDoubt"]
+    assert orders(answer) == []
+
+
+def film(said: str, day: str = "2026-05-25") -> Json:
+    """A mammogram without an assessment; by default of the day of the biopsy."""
+    return report("film", code=fhir.concept(LOINC, "24605-8"), effectiveDateTime=day, conclusion=said)
+
+
+@pytest.mark.parametrize(
+    "said", ["Post-biopsy mammogram, clip in position.", "Post-procedure mammogram, left: clip in place."]
+)
+def test_the_film_after_a_biopsy_needs_no_assessment(ask_with: AskWith, said: str) -> None:
+    done = procedure()
+    assert ask_with(category("4A"), done, film(said)).cards == []
+
+
+def test_a_film_is_no_marker_film_without_a_biopsy_before_it(ask_with: AskWith) -> None:
+    said = "Post-biopsy mammogram, clip in position."
+    assert "ReportNotRead" in topics(ask_with(category("4A"), film(said)))
+    assert topics(ask_with(category("4A"), procedure(), film(said, "2026-06-01"))) == []
+    long_ago = procedure(performedDateTime="2026-05-21")
+    assert topics(ask_with(category("4A"), long_ago, film(said, "2026-06-01"))) == ["ReportNotRead"]
+    assert topics(ask_with(category("4A"), procedure(), film("Mammogram. Clip."))) == ["ReportNotRead"]
 
 
 # --------------------------------------------------------------------------------------
