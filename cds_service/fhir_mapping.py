@@ -459,24 +459,24 @@ class _Mapper:
             same_day = [place for place, study in enumerate(found) if study.date.first == day and _is_imaging(study)]
             one = found[same_day[0]] if len(same_day) == 1 else None
             if one is not None and (one.is_final, one.doubt is None) == (reading.is_final, reading.doubt is None):
-                found[same_day[0]] = self._with_words(_joined(one, reading), reading.documents)
+                found[same_day[0]] = self._with_words(_joined(one, reading), reading)
             else:
                 _absorb(orphans.setdefault((day, reading.is_final, reading.doubt is None), _Reading()), reading)
         for reading in orphans.values():
             if reading.doubt is not None:
                 self.gaps.append(reading.doubt)
-            study = self._with_words(_orphan_study(reading), reading.documents)
+            study = self._with_words(_orphan_study(reading), reading)
             if study.assessments or study.disputes or study.findings:
                 found.append(study)
             else:
                 self.exams.extend(_examinations(reading))
         return found
 
-    def _with_words(self, study: Study, documents: Sequence[Document]) -> Study:
-        """A study with what its documents say in words."""
-        if not documents:
+    def _with_words(self, study: Study, reading: _Reading) -> Study:
+        """A study with what its Observations say in words."""
+        if not reading.documents:
             return study
-        written = self.read(documents)
+        written = self.read(reading.documents, is_breast=reading.is_breast)
         self.gaps.extend(written.gaps)
         return replace(
             study,
@@ -505,7 +505,7 @@ class _Mapper:
         # it was filed elsewhere, as long as they speak of the breast at all.
         if not is_breast and categories and "radiology" not in categories and not self._speak_of_breast(documents):
             return None
-        written = self.read(documents) if documents else Written()
+        written = self.read(documents, is_breast=is_breast) if documents else Written()
         if not is_breast and not (written.assessments or written.disputes):
             return None
         date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
@@ -544,7 +544,7 @@ class _Mapper:
             and title is not None
             and self.terms.order_kind_in(title[0]) is OrderKind.POST_PROCEDURE_VIEWS
             and any(
-                done.date is not None and 0 <= (date.first - done.date.first).days <= _MARKER_FILM_DAYS
+                done.date is not None and 0 <= (date.first - done.date.first).days <= self.terms.words.marker_film_days
                 for done in self.biopsies
             )
         )
@@ -973,7 +973,6 @@ _BREAST_FACTS = _FINDINGS | {Means.CATEGORY, Means.MARKER_FILM, Means.ORDER, Mea
 
 
 _FIRST_CLAUSE = re.compile(r"[^.,;:\n]+")
-_MARKER_FILM_DAYS = 7
 
 
 def _is_told(result: Concept, written: Set[Pathology | None]) -> bool:

@@ -390,6 +390,7 @@ class _Loader:
             ),
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
+            marker_film_days=raw["marker_film_days"],
             not_tissue=tuple(map(groups, raw["not_tissue"])),
             orders=tuple(orders),
         )

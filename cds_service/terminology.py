@@ -125,6 +125,8 @@ class Words:
     pathology: PathologyWords
     morphology: Mapping[str, Morphology]
     distribution: Mapping[str, Distribution]
+    marker_film_days: int
+    """Days after a biopsy within which a film of the views after it is expected."""
     not_tissue: tuple[tuple[tuple[str, ...], ...], ...]
     """What goes with a biopsy, an excision or a mastectomy and is none: each entry as the `all_of` of an order."""
     orders: tuple[OrderWords, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..core.answers import Gap
 from ..core.history import Assessment, Dispute
@@ -23,8 +24,6 @@ class Document:
     is_base64: bool = False
     language: str = ""
     """A BCP 47 tag, where the resource states one."""
-    is_breast: bool = False
-    """The resource says that it is about breast imaging, so that the words need not."""
     side: Side = Side.UNSTATED
     """The breast that the resource is about, for words that name none."""
 
@@ -39,10 +38,14 @@ class Written:
     gaps: tuple[Gap, ...] = ()
 
 
-Reader = Callable[[Sequence[Document]], Written]
-"""Reads the words of one report; the forms of one report are one report."""
+class Reader(Protocol):
+    """Reads the words of one report; the forms of one report are one report."""
+
+    def __call__(self, documents: Sequence[Document], *, is_breast: bool) -> Written:
+        """`is_breast` tells that the report is known to be one of breast imaging, so that its words need not say so."""
+        ...
 
 
-def no_reader(documents: Sequence[Document]) -> Written:
+def no_reader(documents: Sequence[Document], *, is_breast: bool) -> Written:
     """A reader that reads nothing."""
     return Written()

@@ -34,7 +34,7 @@ class ReportReader:
 
     languages: Languages
 
-    def __call__(self, documents: Sequence[Document]) -> Written:
+    def __call__(self, documents: Sequence[Document], *, is_breast: bool = False) -> Written:
         """The assessments of the documents of one report. What cannot be read, or not be settled, is said."""
         parts, gaps = _texts(documents)
         readings: list[tuple[Reading, list[_Part]]] = []
@@ -42,7 +42,6 @@ class ReportReader:
             mine = _apart([part for part in parts if part.document.side is side])
             if mine:
                 text = Text("".join(part.text for part in mine), [_kind(part) for part in mine])
-                is_breast = any(part.document.is_breast for part in mine)
                 readings.append((self.reading(text, mine[0].document.language, is_breast=is_breast), mine))
         return Written(
             assessments=tuple(each for found in readings for each in _assessments(*found)),
