@@ -3,7 +3,7 @@ between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..core.vocabulary import Category, Group, Side
@@ -30,6 +30,8 @@ class Reading:
     mentions: tuple[Mention, ...] = ()
     prior_films_needed: bool = False
     mentions_calcifications: bool = False
+    biopsies_advised: tuple[tuple[Side, tuple[int, int]], ...] = ()
+    """The statements that advise a biopsy, by token index, each with the one breast that it names."""
     tokens: Tokens
 
     @property
@@ -117,6 +119,9 @@ def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> 
 # Settling
 
 _ASSESSING = frozenset({"impression", "assessment", "final"})
+_ITEM = 10
+"""Tokens below which what stands below "recommendation" is advised by standing there."""
+_BOX_MARKS = frozenset("[\x01\x02")
 _FAR = 8
 """Tokens between a word for history and a category, beyond which the word may be about something else."""
 _HISTORY = ROLE["history.strong"] | ROLE["history.of_finding"]
@@ -216,10 +221,12 @@ class _State:
         self.chosen: dict[Side, Mention] = {}
         self.overall: Mention | None = None
         self.disputed: dict[Side, tuple[Mention, ...]] = {}
+        self.withdrawn: frozenset[int] = frozenset()
 
     def settle(self, usable: Sequence[Mention], found: Sequence[Mention]) -> None:
         """Settles the body of the report, then each addendum on top of it. `found` is what was not usable, too."""
         withdrawn = self._withdrawn(usable)
+        self.withdrawn = frozenset(withdrawn)
         usable = [each for each in usable if each.section.addendum not in withdrawn]
         self._body([each for each in usable if each.section.addendum == 0])
         for rank in self.sections.addenda:
@@ -587,6 +594,7 @@ class _State:
             mentions=tuple(found),
             prior_films_needed=any(map(self._waits_for_films, decided)),
             mentions_calcifications=self._has_calcifications(decided),
+            biopsies_advised=() if self.is_other_document else tuple(self._biopsies_advised()),
             tokens=self.tokens,
         )
 
@@ -623,6 +631,25 @@ class _State:
             return False
         imaging = tokens.first(ROLE["additional_imaging"], mention.last, end)
         return imaging is None or (imaging > films and tokens.has(ROLE["conditional"], films, imaging))
+
+    def _biopsies_advised(self) -> Iterator[tuple[Side, tuple[int, int]]]:
+        """The statements that advise to take tissue: not those of a condition, of the past or of a denial."""
+        tokens = self.tokens
+        if not tokens.present & ROLE["biopsy"]:
+            return
+        excluded = ROLE["negation"] | ROLE["conditional"] | ROLE["conditional_near"] | _HISTORY | ROLE["history.medium"]
+        excluded |= BIRADS | ACR  # what is said of a category is the mention's to say
+        for section in self.sections.all:
+            if section.kind in (*ASIDE, "legend", "preliminary") or section.addendum in self.withdrawn:
+                continue
+            for begin, end in statements(tokens, section.body, section.end):
+                if not tokens.has(ROLE["biopsy"], begin, end) or tokens.has(excluded, begin, end):
+                    continue
+                is_item = section.kind == "recommendation" and end - begin < _ITEM
+                is_advised = is_item or tokens.has(ROLE["advised"], begin, end)
+                if is_advised and not any(tokens.words[i] in _BOX_MARKS for i in range(begin, end)):
+                    named = {side for _, _, side in tokens.sides_in(begin, end)} & set(Side.BOTH.breasts)
+                    yield named.pop() if len(named) == 1 else Side.UNSTATED, (begin, end)
 
     def _has_calcifications(self, decided: Sequence[Mention]) -> bool:
         """Whether the impression, or the statement that decided, speaks of calcifications without denying them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..core.vocabulary import Category, Group, Side
+from ..core.vocabulary import Category, Side
 from .language import ACR, ANY_SIDE, BIRADS, CONNECTOR, MODALITY, REFERRING_SIDE, ROLE
 from .sections import ASIDE, Section, Sections
 from .text import SHORT_LINE
@@ -936,10 +936,9 @@ class _Finder:
                     if not roles[i - 1] & ROLE["negation"]:  # "no previous study"
                         weak_cue = i
                     break
-        is_suspicious = value.category is not None and value.category.group is Group.SUSPICIOUS
-        there = tokens.last(ROLE["current"] | (ROLE["history.fresh"] if is_suspicious else 0), near, first)
+        there = tokens.last(ROLE["current"] | ROLE["history.fresh"], near, first)
         if weak_cue is not None and (cue is None or weak_cue > cue):
-            is_there = is_suspicious and tokens.has(ROLE["history.present"], weak_cue + 1, first)
+            is_there = tokens.has(ROLE["history.present"], weak_cue + 1, first)
             if not is_there and (there is None or there < weak_cue):
                 return True
         elif cue is not None and (there is None or there < cue):
