@@ -13,15 +13,16 @@ from tests.case_charts import HOOK_INSTANCE, Asker, Json, order, resources_of
 
 TODAY = date(2026, 6, 1)
 PATIENT = {"resourceType": "Patient", "id": "case", "gender": "female", "birthDate": "1966-01-01"}
+Answered = Callable[..., list[Json]]
 Said = Callable[..., list[tuple[str, str]]]
 
 
 @pytest.fixture
-def said(desk: ServiceDesk) -> Said:
-    """Indicator and summary of the cards for drafts that were just selected, or are about to be signed."""
+def answered(desk: ServiceDesk) -> Answered:
+    """The cards for drafts that were just selected, or are about to be signed."""
     ask = Asker(desk)
 
-    def answered(case: Json, *drafts: Json, hook: str = "order-select") -> list[tuple[str, str]]:
+    def cards(case: Json, *drafts: Json, hook: str = "order-select") -> list[Json]:
         asked = charts.hook_request(
             [PATIENT, *resources_of(case)],
             hook,
@@ -29,9 +30,15 @@ def said(desk: ServiceDesk) -> Said:
             drafts=drafts,
             selections=[f"ServiceRequest/{each['id']}" for each in drafts],
         )
-        return [(card["indicator"], card["summary"]) for card in ask(asked, today=TODAY).cards]
+        return ask(asked, today=TODAY).cards
 
-    return answered
+    return cards
+
+
+@pytest.fixture
+def said(answered: Answered) -> Said:
+    """Indicator and summary of those cards."""
+    return lambda *asked, **more: [(card["indicator"], card["summary"]) for card in answered(*asked, **more)]
 
 
 LEFT_4B = {"studies": [{"date": "2026-05-20", "left": "4B", "right": "1"}]}
@@ -103,3 +110,25 @@ def test_imaging_of_the_chest_wall_after_a_mastectomy_is_left_alone(said: Said, 
 def test_screening_that_does_not_single_out_the_removed_breast_is_left_alone(said: Said, side: str | None) -> None:
     case = {"studies": [{"date": "2025-05-20", "right": "1"}]} | LEFT_REMOVED
     assert said(case, order("screening-mammogram", side, TODAY)) == []
+
+
+CODED_RIGHT_WRITTEN_LEFT = {"studies": [{"date": "2026-05-20", "right": "5", "written": {"left": "5"}}]}
+
+
+def test_nothing_is_ordered_for_either_breast_where_the_code_names_one_and_the_words_the_other(
+    answered: Answered,
+) -> None:
+    (card,) = answered(CODED_RIGHT_WRITTEN_LEFT, hook="patient-view")
+    assert (card["indicator"], card["source"]["topic"]["code"]) == ("info", "Conflict")
+    assert "suggestions" not in card
+    assert ", right breast (Observation/" in card["detail"]
+    assert "BI-RADS 5”, left breast (DiagnosticReport/" in card["detail"]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_biopsy_of_either_breast_is_signed_with_the_contradiction_in_view(said: Said, side: str) -> None:
+    ((indicator, summary),) = said(
+        CODED_RIGHT_WRITTEN_LEFT, order("stereotactic-biopsy", side, TODAY), hook="order-sign"
+    )
+    assert indicator == "info"
+    assert summary.startswith(f"Breast imaging 2026-05-20, {side} breast: the report contradicts itself")
