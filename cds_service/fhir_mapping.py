@@ -302,8 +302,9 @@ class _Mapper:
                 side = concept.side if concept.side is not Side.UNSTATED else self._side_of_condition(resource)
                 sided = Sided(
                     side=side,
-                    since=any_date(resource, "onsetDateTime", "onsetPeriod", "recordedDate"),
+                    since=any_date(resource, "onsetDateTime", "onsetPeriod"),
                     reference=name(resource),
+                    recorded=any_date(resource, "recordedDate"),
                 )
                 if is_mastectomy:
                     if not is_doubtful:

@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.pipeline import ServiceDesk
 from cds_service.synthetic import charts
+from cds_service.synthetic import resources as fhir
 from tests.case_charts import HOOK_INSTANCE, Asker, Json, order, resources_of
 
 TODAY = date(2026, 6, 1)
@@ -22,9 +23,9 @@ def answered(desk: ServiceDesk) -> Answered:
     """The cards for drafts that were just selected, or are about to be signed."""
     ask = Asker(desk)
 
-    def cards(case: Json, *drafts: Json, hook: str = "order-select") -> list[Json]:
+    def cards(case: Json, *drafts: Json, hook: str = "order-select", also: tuple[Json, ...] = ()) -> list[Json]:
         asked = charts.hook_request(
-            [PATIENT, *resources_of(case)],
+            [PATIENT, *resources_of(case), *also],
             hook,
             hook_instance=HOOK_INSTANCE,
             drafts=drafts,
@@ -132,3 +133,24 @@ def test_a_biopsy_of_either_breast_is_signed_with_the_contradiction_in_view(said
     )
     assert indicator == "info"
     assert summary.startswith(f"Breast imaging 2026-05-20, {side} breast: the report contradicts itself")
+
+
+@pytest.mark.parametrize(
+    ("dated", "row"),
+    [
+        ({}, "AssessedAndRemoved"),
+        ({"recordedDate": "2026-05-28"}, "AssessedAndRemoved"),
+        ({"recordedDate": "2026-05-19"}, "AssessedAfterRemoval"),
+        ({"onsetDateTime": "2026-05-19", "recordedDate": "2026-05-28"}, "AssessedAfterRemoval"),
+        ({"onsetDateTime": "2026-05-27", "recordedDate": "2026-05-28"}, None),
+    ],
+    ids=["undated", "recorded since", "recorded before", "removed before", "removed since"],
+)
+def test_when_a_mastectomy_was_recorded_does_not_tell_that_it_answered_a_5(
+    answered: Answered, dated: Json, row: str | None
+) -> None:
+    absence = fhir.condition("absence", "case", TODAY, code=fhir.concept(fhir.ICD, "Z90.12"))
+    del absence["onsetDateTime"]
+    found = answered({"studies": [{"date": "2026-05-20", "left": "5"}]}, hook="patient-view", also=(absence | dated,))
+    assert [card["source"]["topic"]["code"] for card in found] == ([] if row is None else [row])
+    assert not any("suggestions" in card for card in found)

@@ -141,11 +141,15 @@ class PathologyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sided:
-    """A condition of a breast: on which side, since when if known, and where it was read."""
+    """A condition of a breast: on which side, since when if known, and where it was read.
+
+    `recorded` is when it was entered, where nothing says since when it holds: it was so by then, perhaps long before.
+    """
 
     side: Side
     since: PartialDate | None
     reference: str
+    recorded: PartialDate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

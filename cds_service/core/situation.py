@@ -24,6 +24,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "age_years": (int, "age today"),
     "breast_removed": (bool, "mastectomy of this breast"),
     "removed_before_study": (bool, "the assessment is dated after the mastectomy of the breast that it names"),
+    "removal_undated": (bool, "nothing tells whether the mastectomy of this breast or the assessment came first"),
     "known_cancer": (bool, "active, confirmed cancer of this breast"),
     "cancer_side_unstated": (bool, "active breast cancer on record without a side"),
     "mastectomy_side_unstated": (bool, "a mastectomy on record without a side"),
@@ -459,6 +460,16 @@ def _covers_surely(sided: Sided, side: Side) -> bool:
     return sided.side is Side.BOTH or (sided.side is side and side is not Side.UNSTATED)
 
 
+def _is_before(removal: Sided, study: Study) -> bool:
+    known_by = removal.since or removal.recorded
+    return known_by is not None and known_by.is_surely_before(study.date)
+
+
+def _follows(removal: Sided, study: Study) -> bool:
+    """Whether the breast was removed after it was assessed. When it was entered tells nothing of that."""
+    return removal.since is not None and removal.since.may_follow(study.date)
+
+
 def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[str, object]:
     conditions, procedures = record.history.conditions, record.history.procedures
     removals = record.mastectomies
@@ -468,8 +479,12 @@ def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[s
         is_removed = Unknown(procedures.gap)
     return {
         "breast_removed": is_removed,
-        "removed_before_study": current is not None
-        and any(r.since is not None and r.since.is_surely_before(current.study.date) for r in removed),
+        "removed_before_study": current is not None and any(_is_before(r, current.study) for r in removed),
+        "removal_undated": current is not None
+        and bool(removed)
+        and not any(_is_before(r, current.study) or _follows(r, current.study) for r in removed)
+        and record.protocol.limits.suspicion_horizon.after(current.study.date.last) >= record.today
+        and not record.tissue_after(current.study, side),
         "known_cancer": conditions.known(any(_covers_surely(cancer, side) for cancer in conditions.cancer)),
         "cancer_side_unstated": any(cancer.side is Side.UNSTATED for cancer in conditions.cancer),
         "mastectomy_side_unstated": any(removal.side is Side.UNSTATED for removal in removals),
