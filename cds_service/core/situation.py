@@ -14,7 +14,7 @@ from .dates import UNDATED, Interval, PartialDate, age_in_years
 from .decide import Facts
 from .history import Finding, History, PathologyResult, Patient, Procedure, Sided, Study
 from .protocol import Protocol
-from .vocabulary import Category, Group, Modality, OrderKind, Pathology, Side
+from .vocabulary import Category, Change, Group, Modality, OrderKind, Pathology, Side
 
 D = TypeVar("D", Study, PathologyResult, Procedure)
 
@@ -196,7 +196,7 @@ def situations(record: Record) -> list[Situation]:
 def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Situation:
     episodes = record.episodes(breast or side)
     current, missing = _current(episodes)
-    index = _index(episodes, current)
+    index = _index(record.protocol, breast or side, episodes, current)
     concerns = side
     if breast is not None and current is not None and breast.opposite in record.said_of(current.study):
         concerns = breast
@@ -351,22 +351,33 @@ def _is_reassuring(verdict: Verdict) -> bool:
     )
 
 
-def _index(episodes: list[Episode], current: Episode | None) -> PartialDate | None:
-    """The first 3 of the unbroken run of 3s that ends with the current study."""
+def _index(protocol: Protocol, side: Side, episodes: list[Episode], current: Episode | None) -> PartialDate | None:
+    """The first 3 of the unbroken run of 3s that ends with the current study.
+
+    A gap that no surveillance has breaks the run, and so does a 3 whose own finding is new or has changed, which is no
+    stable one. Calcifications on a mammogram are not what an ultrasound or an MRI was a 3 for.
+    """
     if current is None or current.verdict.category is not Category.PROBABLY_BENIGN:
         return None
     index = current.study.date
+    is_of_calcifications = (
+        _modality(current.study) == Modality.MAMMOGRAPHY and _calcifications(current.study, side) is True
+    )
     for episode in episodes:
-        if episode.study.date.first > current.study.date.first or episode.verdict.state in (
-            State.DERIVED,
-            State.UNDECIDED,
-        ):
+        study = episode.study
+        if study.date.first > current.study.date.first or episode.verdict.state in (State.DERIVED, State.UNDECIDED):
             continue
         if episode.verdict.category is not Category.PROBABLY_BENIGN:
-            if episode.study.date.first == current.study.date.first:
+            if study.date.first == current.study.date.first:
                 continue
             break
-        index = episode.study.date
+        if is_of_calcifications and _modality(study) in (Modality.ULTRASOUND, Modality.MRI):
+            continue
+        if protocol.limits.surveillance_gap.after(study.date.last) < index.first:
+            break
+        index = study.date
+        if any(f.side.covers(side) and f.change in (Change.INCREASE, Change.CHANGED) for f in study.findings):
+            break
     return index
 
 
