@@ -384,16 +384,19 @@ class _Card:
         return suggestion
 
     def _offers(self, deletes: list[Json], lead: str) -> list[Json]:
-        """The ways to take the step, the first that may be recommended marked as such."""
+        """The ways to take the step, the first that may be recommended marked as such. What is offered first in some
+        situations and again for all of them is offered once."""
         decision, step = self.decision, self.step
         if decision is None or step is None:
             return []
         facts = decision.situation.facts
         found = []
+        offered: set[tuple[str, ...]] = set()
         is_recommended = False
         for offer in step.kind.offers:
-            if holds(offer.when, facts) is not True:
+            if offer.orders in offered or holds(offer.when, facts) is not True:
                 continue
+            offered.add(offer.orders)
             recommend = (
                 not is_recommended
                 and step.row.may_recommend

@@ -23,9 +23,11 @@ def answered(desk: ServiceDesk) -> Answered:
     """The cards for drafts that were just selected, or are about to be signed."""
     ask = Asker(desk)
 
-    def cards(case: Json, *drafts: Json, hook: str = "order-select", also: tuple[Json, ...] = ()) -> list[Json]:
+    def cards(
+        case: Json, *drafts: Json, hook: str = "order-select", also: tuple[Json, ...] = (), born: str = "1966-01-01"
+    ) -> list[Json]:
         asked = charts.hook_request(
-            [PATIENT, *resources_of(case), *also],
+            [PATIENT | {"birthDate": born}, *resources_of(case), *also],
             hook,
             hook_instance=HOOK_INSTANCE,
             drafts=drafts,
@@ -154,3 +156,42 @@ def test_when_a_mastectomy_was_recorded_does_not_tell_that_it_answered_a_5(
     found = answered({"studies": [{"date": "2026-05-20", "left": "5"}]}, hook="patient-view", also=(absence | dated,))
     assert [card["source"]["topic"]["code"] for card in found] == ([] if row is None else [row])
     assert not any("suggestions" in card for card in found)
+
+
+ON_ULTRASOUND = {"date": "2026-05-20", "kind": "ultrasound", "side": "left"}
+ON_MRI = ON_ULTRASOUND | {"kind": "mri"}
+ON_MAMMOGRAPHY = ON_ULTRASOUND | {"kind": "diagnostic-mammogram"}
+A_YEAR_BEFORE = {"date": "2025-11-01", "left": "3"}
+FIFTY, YOUNG = "1976-01-01", "2004-05-05"
+MAMMOGRAM, ULTRASOUND, MRI = "diagnostic mammogram", "breast ultrasound", "breast MRI"
+MAGNIFICATION = "diagnostic mammogram with magnification views"
+
+
+@pytest.mark.parametrize(
+    ("studies", "born", "offered"),
+    [
+        ([ON_ULTRASOUND | {"left": "3"}], FIFTY, [ULTRASOUND, MAMMOGRAM]),
+        ([ON_MRI | {"left": "3"}], FIFTY, [MRI, MAMMOGRAM]),
+        ([ON_MAMMOGRAPHY | {"left": "3"}], FIFTY, [MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_MAMMOGRAPHY | {"left": "3"}], FIFTY, [MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_MAMMOGRAPHY | {"left": "2"}], FIFTY, [ULTRASOUND, MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_ULTRASOUND | A_YEAR_BEFORE], FIFTY, [MAMMOGRAM, ULTRASOUND]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_ULTRASOUND | A_YEAR_BEFORE], YOUNG, [ULTRASOUND, MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "0"}], FIFTY, [MAGNIFICATION, ULTRASOUND]),
+        ([ON_ULTRASOUND | {"left": "0"}], YOUNG, [ULTRASOUND, MAGNIFICATION]),
+        ([ON_MAMMOGRAPHY | {"left": "0"}], YOUNG, [MAGNIFICATION, ULTRASOUND]),
+    ],
+)
+def test_what_ultrasound_or_mri_alone_found_is_followed_by_the_same(
+    answered: Answered, studies: list[Json], born: str, offered: list[str]
+) -> None:
+    (card,) = answered({"studies": studies}, hook="patient-view", born=born)
+    found = [each["label"] for each in card["suggestions"]]
+    assert [label.removeprefix("Order ").split(",")[0] for label in found] == offered
+    assert [each.get("isRecommended", False) for each in card["suggestions"]] == [True] + [False] * (len(offered) - 1)
+
+
+def test_a_pregnant_woman_is_offered_no_mri_for_what_mri_found(answered: Answered) -> None:
+    (card,) = answered({"studies": [ON_MRI | {"left": "3"}], "context": ["pregnant"]}, hook="patient-view", born=FIFTY)
+    assert [each["label"] for each in card["suggestions"]] == ["Order diagnostic mammogram, left breast"]
+    assert card["suggestions"][0]["isRecommended"]

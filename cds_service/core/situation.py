@@ -44,7 +44,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
     "calcifications": (bool, "calcifications are the finding"),
     "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
-    "modality": (str, "how the study that counts was made: mammography, ultrasound, mri"),
+    "modality": (str, "the one way in which that category was found on its day: mammography, ultrasound, mri"),
 }
 """Every fact that a row may name, its type and its meaning."""
 
@@ -520,7 +520,7 @@ def _study_facts(record: Record, side: Side, episodes: list[Episode], current: E
         "prior_films_needed": verdict.prior_films_needed,
         "calcifications": _calcifications(study, side),
         "seen_on_ultrasound": _seen_on_ultrasound(episodes, current),
-        "modality": _modality(study),
+        "modality": _modality_of_day(episodes, current),
     }
 
 
@@ -539,6 +539,19 @@ def _seen_on_ultrasound(episodes: list[Episode], current: Episode) -> bool:
         and episode.verdict.category.group is Group.SUSPICIOUS
         for episode in episodes
     )
+
+
+def _modality_of_day(episodes: list[Episode], current: Episode) -> str | None:
+    """The modality of the study that counts, unless another one of the same day says the same by another modality."""
+    modalities = {
+        _modality(episode.study)
+        for episode in episodes
+        if episode.study.date.first == current.study.date.first
+        and episode.verdict.category is not None
+        and current.verdict.category is not None
+        and episode.verdict.category.group is current.verdict.category.group
+    }
+    return modalities.pop() if len(modalities) == 1 else None
 
 
 def _modality(study: Study) -> str | None:
