@@ -265,6 +265,9 @@ class _Card:
                     f"**Descriptors:** {escaped(finding.evidence.statement)} "
                     f"({escaped(finding.evidence.reference)}), which imply BI-RADS {implied.value}."
                 )
+            if situation.recommended is not None and _is_about(self.advice, "biopsy_recommended"):
+                read = situation.recommended.evidence
+                found.append(f"**Recommended:** {escaped(read.statement)} ({escaped(read.reference)}, {read.place}).")
         if self.advice.objection is not None:
             found += [f"**Being ordered:** {escaped(draft.reference)}." for draft in self.advice.objection.drafts[:3]]
             if self.advice.objection.existing is not None:

@@ -167,6 +167,11 @@ def _study(ident: str, raw: Json) -> Iterator[Json]:
     words = raw.get("written", {})
     observations = [fhir.assessment(name, _SUBJECT, day, category, side, status) for name, category, side in said]
     observations += [_finding(f"{ident}-f{place}", day, each) for place, each in enumerate(raw.get("findings", ()))]
+    if "biopsy_recommended" in raw:
+        advised = fhir.assessment(f"{ident}-advised", _SUBJECT, day, "2", "both", status)
+        advised["valueCodeableConcept"] = fhir.concept(fhir.DCM, "111148", "Biopsy should be strongly considered")
+        side = _side({"side": raw["biopsy_recommended"]})
+        observations.append(advised | {"bodySite": fhir.site(side) if side else None})
     conclusions = [fhir.concept(fhir.SCT, fhir.CATEGORY_CODES[str(raw["overall"])])] if "overall" in raw else []
     if raw.get("prior_films_needed"):
         conclusions.append(fhir.concept(fhir.DCM, "111138", "Old films for comparison"))

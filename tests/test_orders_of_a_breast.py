@@ -195,3 +195,21 @@ def test_a_pregnant_woman_is_offered_no_mri_for_what_mri_found(answered: Answere
     (card,) = answered({"studies": [ON_MRI | {"left": "3"}], "context": ["pregnant"]}, hook="patient-view", born=FIFTY)
     assert [each["label"] for each in card["suggestions"]] == ["Order diagnostic mammogram, left breast"]
     assert card["suggestions"][0]["isRecommended"]
+
+
+@pytest.mark.parametrize("side", ["left", "unstated"])
+def test_a_2_beside_a_coded_recommendation_of_a_biopsy_is_asked_about_without_an_order(
+    answered: Answered, side: str
+) -> None:
+    case = {"studies": [{"date": "2026-05-20", "side": "left", "left": "2", "biopsy_recommended": side}]}
+    (card,) = answered(case, hook="patient-view")
+    assert (card["indicator"], card["source"]["topic"]["code"]) == ("info", "BiopsyRecommended")
+    assert "suggestions" not in card
+    assert "**Recommended:** 111148 (DICOM Controlled Terminology" in card["detail"]
+
+
+def test_a_biopsy_that_a_report_recommends_beside_a_2_is_selected_with_the_question_in_view(answered: Answered) -> None:
+    case = {"studies": [{"date": "2026-05-20", "side": "left", "left": "2", "biopsy_recommended": "left"}]}
+    found = answered(case, order("stereotactic-biopsy", "left", TODAY))
+    assert {card["source"]["topic"]["code"] for card in found} == {"Benign", "BiopsyRecommended"}
+    assert not any("suggestions" in card for card in found)

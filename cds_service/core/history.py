@@ -57,6 +57,14 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """A recommendation of a report, in its own right beside the assessment."""
+
+    side: Side
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A calcification finding as its descriptors were coded.
 
@@ -92,6 +100,7 @@ class Study:
     assessments: tuple[Assessment, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     findings: tuple[Finding, ...] = ()
+    biopsies_recommended: tuple[Recommendation, ...] = ()
     has_other_findings: bool = False
     """A mass, an asymmetry or the like is coded beside or instead of calcifications."""
     mentions_calcifications: bool = False

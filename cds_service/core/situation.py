@@ -12,7 +12,7 @@ from .answers import Answer, Gap, Reason, Unknown
 from .classify import State, Verdict, Verdicts, suspicious_descriptors, verdicts
 from .dates import UNDATED, Interval, PartialDate, age_in_years
 from .decide import Facts
-from .history import Finding, History, PathologyResult, Patient, Procedure, Sided, Study
+from .history import Finding, History, PathologyResult, Patient, Procedure, Recommendation, Sided, Study
 from .protocol import Protocol
 from .vocabulary import Category, Change, Group, Modality, OrderKind, Pathology, Side
 
@@ -42,6 +42,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "unread": (bool, "the newest study has no assessment that can be read, and none that can be derived"),
     "in_doubt": (bool, "a report that may not be acted upon states a category that would call for something"),
     "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
+    "biopsy_recommended": (bool, "a reported 1, 2 or 3 beside a coded recommendation of a biopsy that nobody took up"),
     "calcifications": (bool, "calcifications are the finding"),
     "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
     "modality": (str, "the one way in which that category was found on its day: mammography, ultrasound, mri"),
@@ -88,6 +89,8 @@ class Situation:
     """What a study says that may not be acted upon, where it would call for something."""
     descriptors: tuple[Finding, Category] | None
     """The finding, and what it implies, that stands against a reported 1, 2 or 3."""
+    recommended: Recommendation | None
+    """The recommendation of a biopsy that stands against it."""
     facts: Facts
 
     @property
@@ -212,6 +215,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         )
     unread = _unread(record, side, current) or missing
     doubt = _in_doubt(record, side, current)
+    recommended = _recommended_biopsy(record, breast or side, current)
     facts = {
         **record.patient_facts,
         **_breast_facts(record, concerns, current),
@@ -222,6 +226,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         "unread": unread is not None,
         "in_doubt": doubt is not None,
         "suspicious_descriptors": descriptors is not None,
+        "biopsy_recommended": recommended is not None,
     }
     return Situation(
         side=side,
@@ -233,6 +238,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         unread=unread,
         doubt=doubt,
         descriptors=descriptors,
+        recommended=recommended,
         facts=facts,
     )
 
@@ -406,6 +412,32 @@ def _unconfirmed(record: Record, side: Side, episodes: list[Episode], current: E
             breast = side if episode.verdict.side is Side.UNSTATED else episode.verdict.side
             return episode if is_recent and not record.tissue_after(episode.study, breast) else None
     return None
+
+
+def _recommended_biopsy(record: Record, side: Side, current: Episode | None) -> Recommendation | None:
+    """The coded recommendation of a biopsy beside a 1, 2 or 3, unless it was taken up. One that does not single
+    out the breast is explained by a 4 or 5 of the same study."""
+    if current is None or not _is_reassuring(current.verdict) or not current.study.biopsies_recommended:
+        return None
+    study = current.study
+    is_recent = record.protocol.limits.suspicion_horizon.after(study.date.last) >= record.today
+    is_ordered = any(
+        order.kind.is_biopsy
+        and order.side.covers(side)
+        and (order.authored is None or order.authored.last >= study.date.first)
+        for order in record.history.orders
+    )
+    if not is_recent or is_ordered or record.tissue_after(study, side):
+        return None
+    is_explained = any(verdict.may_be_suspicious for verdict in record.said_of(study).values())
+    return next(
+        (
+            each
+            for each in study.biopsies_recommended
+            if each.side is side or (each.side.covers(side) and not is_explained)
+        ),
+        None,
+    )
 
 
 _UNSETTLED = (Pathology.INSUFFICIENT, Pathology.INDETERMINATE)
