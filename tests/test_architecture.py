@@ -119,7 +119,7 @@ def test_a_protocol_is_one_directory(folder: Path) -> None:
     (card,) = answer(folder, first_visit, protocol="our-breast-centre").cards
 
     assert card["summary"] == "BI-RADS 3 (probably benign), left breast, 2026-05-10: please book us for 2026-11-10."
-    assert "our-breast-centre 1.0.0" in card["detail"]
+    assert "our-breast-centre 1.1.0" in card["detail"]
     assert {Path(name).parts[0] for name in touched(folder)} == {"our-breast-centre"}
     assert cases.problems(knowledge_folder.load(folder)) == []
 
