@@ -25,6 +25,7 @@ from .core.history import (
     PathologyResult,
     Patient,
     Procedure,
+    Recommendation,
     Sided,
     Study,
 )
@@ -206,6 +207,15 @@ def _study(raw: Raw, place: int) -> Study:
         side=Side(raw.get("side", "both")),
         assessments=tuple(assessments),
         findings=tuple(findings),
+        biopsies_recommended=(
+            (
+                Recommendation(
+                    side=Side(advised), evidence=Evidence(reference=reference, place="case", statement="biopsy")
+                ),
+            )
+            if (advised := raw.get("biopsy_recommended"))
+            else ()
+        ),
     )
 
 

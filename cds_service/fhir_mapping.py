@@ -24,6 +24,7 @@ from .core.history import (
     PathologyResult,
     Patient,
     Procedure,
+    Recommendation,
     Sided,
     Study,
 )
@@ -103,6 +104,7 @@ class _Reading:
 
     assessments: list[Assessment] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    biopsies_recommended: list[Recommendation] = field(default_factory=list)
     has_other_findings: bool = False
     mentions_calcifications: bool = False
     is_marker_film: bool = False
@@ -310,8 +312,9 @@ class _Mapper:
                 side = concept.side if concept.side is not Side.UNSTATED else self._side_of_condition(resource)
                 sided = Sided(
                     side=side,
-                    since=any_date(resource, "onsetDateTime", "onsetPeriod", "recordedDate"),
+                    since=any_date(resource, "onsetDateTime", "onsetPeriod"),
                     reference=name(resource),
+                    recorded=any_date(resource, "recordedDate"),
                 )
                 if is_mastectomy:
                     if not is_doubtful:
@@ -530,6 +533,7 @@ class _Mapper:
             assessments=(*_with_prior_films(reading), *written.assessments),
             disputes=written.disputes,
             findings=tuple(reading.findings),
+            biopsies_recommended=tuple(reading.biopsies_recommended),
             has_other_findings=reading.has_other_findings,
             mentions_calcifications=reading.mentions_calcifications or written.mentions_calcifications,
             is_marker_film=reading.is_marker_film or (not is_assessed and self._is_marker_film(report, date)),
@@ -626,6 +630,9 @@ class _Mapper:
                 reading.is_breast = reading.is_marker_film = True
             case Means.RECOMMENDATION:
                 reading.prior_films_needed = reading.prior_films_needed or concept.value == "obtain-priors"
+                if _recommends_biopsy(concept):
+                    found = Recommendation(side=side, evidence=self._evidence(resource, place, concept))
+                    reading.biopsies_recommended.append(found)
             case Means.CALCIFICATION | Means.MORPHOLOGY if level is Level.EXAM:
                 reading.is_breast = reading.mentions_calcifications = True
                 reading.findings.append(
@@ -670,7 +677,7 @@ class _Mapper:
         components = objects(observation.get("component"))
         answers = [(c, list(self.concepts(child(c.get("valueCodeableConcept"))))) for c in components]
         said = (*code, *values, *(each for _, concepts in answers for each in concepts))
-        is_breast = any(each.means in _BREAST_FACTS for each in said)
+        is_breast = any(each.means in _BREAST_FACTS or _recommends_biopsy(each) for each in said)
         if not reading.reference:
             reading.reference = name(observation)
             reading.title = next(iter(words(child(observation.get("code")))), "")
@@ -966,6 +973,19 @@ class _Mapper:
 
 
 _MORPHOLOGIES = frozenset(word.value for word in Morphology)
+_BIOPSIES_RECOMMENDED = frozenset(
+    (
+        "biopsy",
+        "core-biopsy",
+        "stereotactic-biopsy",
+        "us-biopsy",
+        "mri-biopsy",
+        "surgical-biopsy",
+        "surgical-biopsy-localised",
+    )
+)
+"""Of the breast, by the systems that they come from. Neither cytology nor excision: a cyst or a fibroadenoma is
+punctured or taken out without suspicion."""
 _CALCIFICATIONS = frozenset({Means.CALCIFICATION, Means.MORPHOLOGY, Means.DISTRIBUTION})
 _DESCRIPTORS = frozenset({Means.MORPHOLOGY, Means.DISTRIBUTION, Means.CHANGE})
 _FINDINGS = _CALCIFICATIONS | {Means.OTHER_FINDING}
@@ -1011,6 +1031,10 @@ def _is_wanted(request: Json, statuses: Set[str], intents: Set[str]) -> bool:
         and text(request.get("intent")) in intents
         and request.get("doNotPerform") is not True
     )
+
+
+def _recommends_biopsy(concept: Concept) -> bool:
+    return concept.means is Means.RECOMMENDATION and concept.value in _BIOPSIES_RECOMMENDED
 
 
 def _is_observation(resource: Json) -> bool:
@@ -1130,6 +1154,7 @@ def _joined(study: Study, reading: _Reading) -> Study:
         study,
         assessments=(*study.assessments, *_with_prior_films(reading)),
         findings=(*study.findings, *reading.findings),
+        biopsies_recommended=(*study.biopsies_recommended, *reading.biopsies_recommended),
         has_other_findings=study.has_other_findings or reading.has_other_findings,
         mentions_calcifications=study.mentions_calcifications or reading.mentions_calcifications,
         is_marker_film=study.is_marker_film or reading.is_marker_film,
@@ -1143,6 +1168,7 @@ def _absorb(into: _Reading, reading: _Reading) -> None:
     into.doubt = reading.doubt
     into.assessments += reading.assessments
     into.findings += reading.findings
+    into.biopsies_recommended += reading.biopsies_recommended
     into.has_other_findings |= reading.has_other_findings
     into.mentions_calcifications |= reading.mentions_calcifications
     into.is_marker_film |= reading.is_marker_film
@@ -1164,6 +1190,7 @@ def _orphan_study(reading: _Reading) -> Study:
         side=joined(reading.sides),
         assessments=_with_prior_films(reading),
         findings=tuple(reading.findings),
+        biopsies_recommended=tuple(reading.biopsies_recommended),
         has_other_findings=reading.has_other_findings,
         mentions_calcifications=reading.mentions_calcifications,
         is_marker_film=reading.is_marker_film,

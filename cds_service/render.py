@@ -265,6 +265,9 @@ class _Card:
                     f"**Descriptors:** {escaped(finding.evidence.statement)} "
                     f"({escaped(finding.evidence.reference)}), which imply BI-RADS {implied.value}."
                 )
+            if situation.recommended is not None and _is_about(self.advice, "biopsy_recommended"):
+                read = situation.recommended.evidence
+                found.append(f"**Recommended:** {escaped(read.statement)} ({escaped(read.reference)}, {read.place}).")
         if self.advice.objection is not None:
             found += [f"**Being ordered:** {escaped(draft.reference)}." for draft in self.advice.objection.drafts[:3]]
             if self.advice.objection.existing is not None:
@@ -384,16 +387,19 @@ class _Card:
         return suggestion
 
     def _offers(self, deletes: list[Json], lead: str) -> list[Json]:
-        """The ways to take the step, the first that may be recommended marked as such."""
+        """The ways to take the step, the first that may be recommended marked as such. What is offered first in some
+        situations and again for all of them is offered once."""
         decision, step = self.decision, self.step
         if decision is None or step is None:
             return []
         facts = decision.situation.facts
         found = []
+        offered: set[tuple[str, ...]] = set()
         is_recommended = False
         for offer in step.kind.offers:
-            if holds(offer.when, facts) is not True:
+            if offer.orders in offered or holds(offer.when, facts) is not True:
                 continue
+            offered.add(offer.orders)
             recommend = (
                 not is_recommended
                 and step.row.may_recommend

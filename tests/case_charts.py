@@ -164,10 +164,14 @@ def _study(ident: str, raw: Json) -> Iterator[Json]:
     day = _day(raw)
     status = "preliminary" if raw.get("preliminary") else "unknown" if raw.get("in_doubt") else "final"
     said = [(f"{ident}-{side}", str(raw[side]), side) for side in ("left", "right") if side in raw]
-    # Words of the report need a reader; a second statement in codes says the same.
-    said += [(f"{ident}-written-{side}", str(category), side) for side, category in raw.get("written", {}).items()]
+    words = raw.get("written", {})
     observations = [fhir.assessment(name, _SUBJECT, day, category, side, status) for name, category, side in said]
     observations += [_finding(f"{ident}-f{place}", day, each) for place, each in enumerate(raw.get("findings", ()))]
+    if "biopsy_recommended" in raw:
+        advised = fhir.assessment(f"{ident}-advised", _SUBJECT, day, "2", "both", status)
+        advised["valueCodeableConcept"] = fhir.concept(fhir.DCM, "111148", "Biopsy should be strongly considered")
+        side = _side({"side": raw["biopsy_recommended"]})
+        observations.append(advised | {"bodySite": fhir.site(side) if side else None})
     conclusions = [fhir.concept(fhir.SCT, fhir.CATEGORY_CODES[str(raw["overall"])])] if "overall" in raw else []
     if raw.get("prior_films_needed"):
         conclusions.append(fhir.concept(fhir.DCM, "111138", "Old films for comparison"))
@@ -180,6 +184,7 @@ def _study(ident: str, raw: Json) -> Iterator[Json]:
         code=(coding["system"], coding["code"], "MG Breast"),
         results=[each["id"] for each in observations],
         conclusion_codes=conclusions,
+        conclusion="\n".join(f"{side.capitalize()} breast: BI-RADS {said}." for side, said in words.items()),
         status=status,
     )
     yield from observations

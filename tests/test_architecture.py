@@ -113,13 +113,13 @@ def test_a_service_for_a_hook_that_no_module_describes_is_refused(folder: Path) 
 def test_a_protocol_is_one_directory(folder: Path) -> None:
     site = Path(shutil.copytree(folder / "acr-surveillance", folder / "our-breast-centre"))
     edit(site / "protocol.yaml", "id: acr-surveillance", "id: our-breast-centre")
-    edit(site / "wording.yaml", "six-month diagnostic mammogram due {due}, not ordered.", "please book us for {due}.")
+    edit(site / "wording.yaml", "six-month follow-up due {due}, not ordered.", "please book us for {due}.")
     first_visit = opened(chart("a first 3, six months ahead"))
 
     (card,) = answer(folder, first_visit, protocol="our-breast-centre").cards
 
     assert card["summary"] == "BI-RADS 3 (probably benign), left breast, 2026-05-10: please book us for 2026-11-10."
-    assert "our-breast-centre 1.0.0" in card["detail"]
+    assert "our-breast-centre 1.1.0" in card["detail"]
     assert {Path(name).parts[0] for name in touched(folder)} == {"our-breast-centre"}
     assert cases.problems(knowledge_folder.load(folder)) == []
 

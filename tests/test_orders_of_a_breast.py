@@ -9,29 +9,39 @@ import pytest
 
 from cds_service.pipeline import ServiceDesk
 from cds_service.synthetic import charts
+from cds_service.synthetic import resources as fhir
 from tests.case_charts import HOOK_INSTANCE, Asker, Json, order, resources_of
 
 TODAY = date(2026, 6, 1)
 PATIENT = {"resourceType": "Patient", "id": "case", "gender": "female", "birthDate": "1966-01-01"}
+Answered = Callable[..., list[Json]]
 Said = Callable[..., list[tuple[str, str]]]
 
 
 @pytest.fixture
-def said(desk: ServiceDesk) -> Said:
-    """Indicator and summary of the cards for drafts that were just selected, or are about to be signed."""
+def answered(desk: ServiceDesk) -> Answered:
+    """The cards for drafts that were just selected, or are about to be signed."""
     ask = Asker(desk)
 
-    def answered(case: Json, *drafts: Json, hook: str = "order-select") -> list[tuple[str, str]]:
+    def cards(
+        case: Json, *drafts: Json, hook: str = "order-select", also: tuple[Json, ...] = (), born: str = "1966-01-01"
+    ) -> list[Json]:
         asked = charts.hook_request(
-            [PATIENT, *resources_of(case)],
+            [PATIENT | {"birthDate": born}, *resources_of(case), *also],
             hook,
             hook_instance=HOOK_INSTANCE,
             drafts=drafts,
             selections=[f"ServiceRequest/{each['id']}" for each in drafts],
         )
-        return [(card["indicator"], card["summary"]) for card in ask(asked, today=TODAY).cards]
+        return ask(asked, today=TODAY).cards
 
-    return answered
+    return cards
+
+
+@pytest.fixture
+def said(answered: Answered) -> Said:
+    """Indicator and summary of those cards."""
+    return lambda *asked, **more: [(card["indicator"], card["summary"]) for card in answered(*asked, **more)]
 
 
 LEFT_4B = {"studies": [{"date": "2026-05-20", "left": "4B", "right": "1"}]}
@@ -143,3 +153,103 @@ def titled(kind: str, side: str | None, title: str) -> Json:
     """A draft order whose code has no side, under a title."""
     draft = order(kind, side, TODAY)
     return draft | {"code": draft["code"] | {"text": title}}
+
+
+CODED_RIGHT_WRITTEN_LEFT = {"studies": [{"date": "2026-05-20", "right": "5", "written": {"left": "5"}}]}
+
+
+def test_nothing_is_ordered_for_either_breast_where_the_code_names_one_and_the_words_the_other(
+    answered: Answered,
+) -> None:
+    (card,) = answered(CODED_RIGHT_WRITTEN_LEFT, hook="patient-view")
+    assert (card["indicator"], card["source"]["topic"]["code"]) == ("info", "Conflict")
+    assert "suggestions" not in card
+    assert ", right breast (Observation/" in card["detail"]
+    assert "BI-RADS 5”, left breast (DiagnosticReport/" in card["detail"]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_biopsy_of_either_breast_is_signed_with_the_contradiction_in_view(said: Said, side: str) -> None:
+    ((indicator, summary),) = said(
+        CODED_RIGHT_WRITTEN_LEFT, order("stereotactic-biopsy", side, TODAY), hook="order-sign"
+    )
+    assert indicator == "info"
+    assert summary.startswith(f"Breast imaging 2026-05-20, {side} breast: the report contradicts itself")
+
+
+@pytest.mark.parametrize(
+    ("dated", "row"),
+    [
+        ({}, "AssessedAndRemoved"),
+        ({"recordedDate": "2026-05-28"}, "AssessedAndRemoved"),
+        ({"recordedDate": "2026-05-19"}, "AssessedAfterRemoval"),
+        ({"onsetDateTime": "2026-05-19", "recordedDate": "2026-05-28"}, "AssessedAfterRemoval"),
+        ({"onsetDateTime": "2026-05-27", "recordedDate": "2026-05-28"}, None),
+    ],
+    ids=["undated", "recorded since", "recorded before", "removed before", "removed since"],
+)
+def test_when_a_mastectomy_was_recorded_does_not_tell_that_it_answered_a_5(
+    answered: Answered, dated: Json, row: str | None
+) -> None:
+    absence = fhir.condition("absence", "case", TODAY, code=fhir.concept(fhir.ICD, "Z90.12"))
+    del absence["onsetDateTime"]
+    found = answered({"studies": [{"date": "2026-05-20", "left": "5"}]}, hook="patient-view", also=(absence | dated,))
+    assert [card["source"]["topic"]["code"] for card in found] == ([] if row is None else [row])
+    assert not any("suggestions" in card for card in found)
+
+
+ON_ULTRASOUND = {"date": "2026-05-20", "kind": "ultrasound", "side": "left"}
+ON_MRI = ON_ULTRASOUND | {"kind": "mri"}
+ON_MAMMOGRAPHY = ON_ULTRASOUND | {"kind": "diagnostic-mammogram"}
+A_YEAR_BEFORE = {"date": "2025-11-01", "left": "3"}
+FIFTY, YOUNG = "1976-01-01", "2004-05-05"
+MAMMOGRAM, ULTRASOUND, MRI = "diagnostic mammogram", "breast ultrasound", "breast MRI"
+MAGNIFICATION = "diagnostic mammogram with magnification views"
+
+
+@pytest.mark.parametrize(
+    ("studies", "born", "offered"),
+    [
+        ([ON_ULTRASOUND | {"left": "3"}], FIFTY, [ULTRASOUND, MAMMOGRAM]),
+        ([ON_MRI | {"left": "3"}], FIFTY, [MRI, MAMMOGRAM]),
+        ([ON_MAMMOGRAPHY | {"left": "3"}], FIFTY, [MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_MAMMOGRAPHY | {"left": "3"}], FIFTY, [MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_MAMMOGRAPHY | {"left": "2"}], FIFTY, [ULTRASOUND, MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_ULTRASOUND | A_YEAR_BEFORE], FIFTY, [MAMMOGRAM, ULTRASOUND]),
+        ([ON_ULTRASOUND | {"left": "3"}, ON_ULTRASOUND | A_YEAR_BEFORE], YOUNG, [ULTRASOUND, MAMMOGRAM]),
+        ([ON_ULTRASOUND | {"left": "0"}], FIFTY, [MAGNIFICATION, ULTRASOUND]),
+        ([ON_ULTRASOUND | {"left": "0"}], YOUNG, [ULTRASOUND, MAGNIFICATION]),
+        ([ON_MAMMOGRAPHY | {"left": "0"}], YOUNG, [MAGNIFICATION, ULTRASOUND]),
+    ],
+)
+def test_what_ultrasound_or_mri_alone_found_is_followed_by_the_same(
+    answered: Answered, studies: list[Json], born: str, offered: list[str]
+) -> None:
+    (card,) = answered({"studies": studies}, hook="patient-view", born=born)
+    found = [each["label"] for each in card["suggestions"]]
+    assert [label.removeprefix("Order ").split(",")[0] for label in found] == offered
+    assert [each.get("isRecommended", False) for each in card["suggestions"]] == [True] + [False] * (len(offered) - 1)
+
+
+def test_a_pregnant_woman_is_offered_no_mri_for_what_mri_found(answered: Answered) -> None:
+    (card,) = answered({"studies": [ON_MRI | {"left": "3"}], "context": ["pregnant"]}, hook="patient-view", born=FIFTY)
+    assert [each["label"] for each in card["suggestions"]] == ["Order diagnostic mammogram, left breast"]
+    assert card["suggestions"][0]["isRecommended"]
+
+
+@pytest.mark.parametrize("side", ["left", "unstated"])
+def test_a_2_beside_a_coded_recommendation_of_a_biopsy_is_asked_about_without_an_order(
+    answered: Answered, side: str
+) -> None:
+    case = {"studies": [{"date": "2026-05-20", "side": "left", "left": "2", "biopsy_recommended": side}]}
+    (card,) = answered(case, hook="patient-view")
+    assert (card["indicator"], card["source"]["topic"]["code"]) == ("info", "BiopsyRecommended")
+    assert "suggestions" not in card
+    assert "**Recommended:** 111148 (DICOM Controlled Terminology" in card["detail"]
+
+
+def test_a_biopsy_that_a_report_recommends_beside_a_2_is_selected_with_the_question_in_view(answered: Answered) -> None:
+    case = {"studies": [{"date": "2026-05-20", "side": "left", "left": "2", "biopsy_recommended": "left"}]}
+    found = answered(case, order("stereotactic-biopsy", "left", TODAY))
+    assert {card["source"]["topic"]["code"] for card in found} == {"Benign", "BiopsyRecommended"}
+    assert not any("suggestions" in card for card in found)

@@ -202,7 +202,36 @@ def _merged(coded: _Statements, written: _Statements) -> dict[Side, Verdict]:
                 evidence=code.evidence + tuple(e for e in words.evidence if e not in code.evidence),
                 prior_films_needed=code.prior_films_needed or words.prior_films_needed,
             )
+    for side in (Side.LEFT, Side.RIGHT):
+        if _is_crossed(side, coded, written):
+            evidence = tuple(
+                replace(said.evidence[0], statement=f"{said.evidence[0].statement}, {said.side.words}")
+                for said in (coded.by_side[side], written.by_side[side.opposite])
+            )
+            merged |= {each: _conflict(each, evidence) for each in Side.BOTH.breasts}
     return merged
+
+
+def _is_crossed(side: Side, coded: _Statements, written: _Statements) -> bool:
+    """Whether the code gives a category to `side` only, and the words give it to the other side only: one finding, and
+    nobody knows of which breast. A benign category is often coded for one breast and written of the other."""
+    code, words = coded.by_side.get(side), written.by_side.get(side.opposite)
+    return (
+        _agree(code, words)
+        and not _agree(code, written.by_side.get(side))
+        and not _agree(coded.by_side.get(side.opposite), words)
+    )
+
+
+def _agree(code: Verdict | None, words: Verdict | None) -> bool:
+    return (
+        code is not None
+        and words is not None
+        and code.category is not None
+        and words.category is not None
+        and code.category.group is not Group.BENIGN
+        and code.category.agrees_with(words.category)
+    )
 
 
 def _dispute(merged: dict[Side, Verdict], side: Side, evidence: tuple[Evidence, ...]) -> None:

@@ -57,6 +57,14 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """A recommendation of a report, in its own right beside the assessment."""
+
+    side: Side
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A calcification finding as its descriptors were coded.
 
@@ -92,6 +100,7 @@ class Study:
     assessments: tuple[Assessment, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     findings: tuple[Finding, ...] = ()
+    biopsies_recommended: tuple[Recommendation, ...] = ()
     has_other_findings: bool = False
     """A mass, an asymmetry or the like is coded beside or instead of calcifications."""
     mentions_calcifications: bool = False
@@ -141,11 +150,15 @@ class PathologyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sided:
-    """A condition of a breast: on which side, since when if known, and where it was read."""
+    """A condition of a breast: on which side, since when if known, and where it was read.
+
+    `recorded` is when it was entered, where nothing says since when it holds: it was so by then, perhaps long before.
+    """
 
     side: Side
     since: PartialDate | None
     reference: str
+    recorded: PartialDate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -236,6 +236,8 @@ class Limits:
     """How old the newest study may be for its unread report to be worth a card."""
     suspicion_horizon: Interval
     """How long a 4 or 5 that was followed by a 1, 2 or 3 without tissue is asked about."""
+    surveillance_gap: Interval
+    """The longest time between two 3s of one surveillance; after it, a 3 begins another."""
     duplicate_horizon: Interval
     """How long an order without a time window counts as waiting."""
     overdue_window: Interval

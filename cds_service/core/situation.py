@@ -12,9 +12,9 @@ from .answers import Answer, Gap, Reason, Unknown
 from .classify import State, Verdict, Verdicts, suspicious_descriptors, verdicts
 from .dates import UNDATED, Interval, PartialDate, age_in_years
 from .decide import Facts
-from .history import Finding, History, PathologyResult, Patient, Procedure, Sided, Study
+from .history import Finding, History, PathologyResult, Patient, Procedure, Recommendation, Sided, Study
 from .protocol import Protocol
-from .vocabulary import Category, Group, Modality, OrderKind, Pathology, Side
+from .vocabulary import Category, Change, Group, Modality, OrderKind, Pathology, Side
 
 D = TypeVar("D", Study, PathologyResult, Procedure)
 
@@ -24,6 +24,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "age_years": (int, "age today"),
     "breast_removed": (bool, "mastectomy of this breast"),
     "removed_before_study": (bool, "the assessment is dated after the mastectomy of the breast that it names"),
+    "removal_undated": (bool, "nothing tells whether the mastectomy of this breast or the assessment came first"),
     "known_cancer": (bool, "active, confirmed cancer of this breast"),
     "cancer_side_unstated": (bool, "active breast cancer on record without a side"),
     "mastectomy_side_unstated": (bool, "a mastectomy on record without a side"),
@@ -41,9 +42,10 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "unread": (bool, "the newest study has no assessment that can be read, and none that can be derived"),
     "in_doubt": (bool, "a report that may not be acted upon states a category that would call for something"),
     "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
+    "biopsy_recommended": (bool, "a reported 1, 2 or 3 beside a coded recommendation of a biopsy that nobody took up"),
     "calcifications": (bool, "calcifications are the finding"),
     "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
-    "modality": (str, "how the study that counts was made: mammography, ultrasound, mri"),
+    "modality": (str, "the one way in which that category was found on its day: mammography, ultrasound, mri"),
 }
 """Every fact that a row may name, its type and its meaning."""
 
@@ -87,6 +89,8 @@ class Situation:
     """What a study says that may not be acted upon, where it would call for something."""
     descriptors: tuple[Finding, Category] | None
     """The finding, and what it implies, that stands against a reported 1, 2 or 3."""
+    recommended: Recommendation | None
+    """The recommendation of a biopsy that stands against it."""
     facts: Facts
 
     @property
@@ -195,7 +199,7 @@ def situations(record: Record) -> list[Situation]:
 def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Situation:
     episodes = record.episodes(breast or side)
     current, missing = _current(episodes)
-    index = _index(episodes, current)
+    index = _index(record.protocol, breast or side, episodes, current)
     concerns = side
     if breast is not None and current is not None and breast.opposite in record.said_of(current.study):
         concerns = breast
@@ -211,6 +215,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         )
     unread = _unread(record, side, current) or missing
     doubt = _in_doubt(record, side, current)
+    recommended = _recommended_biopsy(record, breast or side, current)
     facts = {
         **record.patient_facts,
         **_breast_facts(record, concerns, current),
@@ -221,6 +226,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         "unread": unread is not None,
         "in_doubt": doubt is not None,
         "suspicious_descriptors": descriptors is not None,
+        "biopsy_recommended": recommended is not None,
     }
     return Situation(
         side=side,
@@ -232,6 +238,7 @@ def _situation(record: Record, side: Side, *, breast: Side | None = None) -> Sit
         unread=unread,
         doubt=doubt,
         descriptors=descriptors,
+        recommended=recommended,
         facts=facts,
     )
 
@@ -350,22 +357,33 @@ def _is_reassuring(verdict: Verdict) -> bool:
     )
 
 
-def _index(episodes: list[Episode], current: Episode | None) -> PartialDate | None:
-    """The first 3 of the unbroken run of 3s that ends with the current study."""
+def _index(protocol: Protocol, side: Side, episodes: list[Episode], current: Episode | None) -> PartialDate | None:
+    """The first 3 of the unbroken run of 3s that ends with the current study.
+
+    A gap that no surveillance has breaks the run, and so does a 3 whose own finding is new or has changed, which is no
+    stable one. Calcifications on a mammogram are not what an ultrasound or an MRI was a 3 for.
+    """
     if current is None or current.verdict.category is not Category.PROBABLY_BENIGN:
         return None
     index = current.study.date
+    is_of_calcifications = (
+        _modality(current.study) == Modality.MAMMOGRAPHY and _calcifications(current.study, side) is True
+    )
     for episode in episodes:
-        if episode.study.date.first > current.study.date.first or episode.verdict.state in (
-            State.DERIVED,
-            State.UNDECIDED,
-        ):
+        study = episode.study
+        if study.date.first > current.study.date.first or episode.verdict.state in (State.DERIVED, State.UNDECIDED):
             continue
         if episode.verdict.category is not Category.PROBABLY_BENIGN:
-            if episode.study.date.first == current.study.date.first:
+            if study.date.first == current.study.date.first:
                 continue
             break
-        index = episode.study.date
+        if is_of_calcifications and _modality(study) in (Modality.ULTRASOUND, Modality.MRI):
+            continue
+        if protocol.limits.surveillance_gap.after(study.date.last) < index.first:
+            break
+        index = study.date
+        if any(f.side.covers(side) and f.change in (Change.INCREASE, Change.CHANGED) for f in study.findings):
+            break
     return index
 
 
@@ -394,6 +412,32 @@ def _unconfirmed(record: Record, side: Side, episodes: list[Episode], current: E
             breast = side if episode.verdict.side is Side.UNSTATED else episode.verdict.side
             return episode if is_recent and not record.tissue_after(episode.study, breast) else None
     return None
+
+
+def _recommended_biopsy(record: Record, side: Side, current: Episode | None) -> Recommendation | None:
+    """The coded recommendation of a biopsy beside a 1, 2 or 3, unless it was taken up. One that does not single
+    out the breast is explained by a 4 or 5 of the same study."""
+    if current is None or not _is_reassuring(current.verdict) or not current.study.biopsies_recommended:
+        return None
+    study = current.study
+    is_recent = record.protocol.limits.suspicion_horizon.after(study.date.last) >= record.today
+    is_ordered = any(
+        order.kind.is_biopsy
+        and order.side.covers(side)
+        and (order.authored is None or order.authored.last >= study.date.first)
+        for order in record.history.orders
+    )
+    if not is_recent or is_ordered or record.tissue_after(study, side):
+        return None
+    is_explained = any(verdict.may_be_suspicious for verdict in record.said_of(study).values())
+    return next(
+        (
+            each
+            for each in study.biopsies_recommended
+            if each.side is side or (each.side.covers(side) and not is_explained)
+        ),
+        None,
+    )
 
 
 _UNSETTLED = (Pathology.INSUFFICIENT, Pathology.INDETERMINATE)
@@ -459,6 +503,16 @@ def _covers_surely(sided: Sided, side: Side) -> bool:
     return sided.side is Side.BOTH or (sided.side is side and side is not Side.UNSTATED)
 
 
+def _is_before(removal: Sided, study: Study) -> bool:
+    known_by = removal.since or removal.recorded
+    return known_by is not None and known_by.is_surely_before(study.date)
+
+
+def _follows(removal: Sided, study: Study) -> bool:
+    """Whether the breast was removed after it was assessed. When it was entered tells nothing of that."""
+    return removal.since is not None and removal.since.may_follow(study.date)
+
+
 def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[str, object]:
     conditions, procedures = record.history.conditions, record.history.procedures
     removals = record.mastectomies
@@ -468,8 +522,12 @@ def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[s
         is_removed = Unknown(procedures.gap)
     return {
         "breast_removed": is_removed,
-        "removed_before_study": current is not None
-        and any(r.since is not None and r.since.is_surely_before(current.study.date) for r in removed),
+        "removed_before_study": current is not None and any(_is_before(r, current.study) for r in removed),
+        "removal_undated": current is not None
+        and bool(removed)
+        and not any(_is_before(r, current.study) or _follows(r, current.study) for r in removed)
+        and record.protocol.limits.suspicion_horizon.after(current.study.date.last) >= record.today
+        and not record.tissue_after(current.study, side),
         "known_cancer": conditions.known(any(_covers_surely(cancer, side) for cancer in conditions.cancer)),
         "cancer_side_unstated": any(cancer.side is Side.UNSTATED for cancer in conditions.cancer),
         "mastectomy_side_unstated": any(removal.side is Side.UNSTATED for removal in removals),
@@ -494,7 +552,7 @@ def _study_facts(record: Record, side: Side, episodes: list[Episode], current: E
         "prior_films_needed": verdict.prior_films_needed,
         "calcifications": _calcifications(study, side),
         "seen_on_ultrasound": _seen_on_ultrasound(episodes, current),
-        "modality": _modality(study),
+        "modality": _modality_of_day(episodes, current),
     }
 
 
@@ -513,6 +571,19 @@ def _seen_on_ultrasound(episodes: list[Episode], current: Episode) -> bool:
         and episode.verdict.category.group is Group.SUSPICIOUS
         for episode in episodes
     )
+
+
+def _modality_of_day(episodes: list[Episode], current: Episode) -> str | None:
+    """The modality of the study that counts, unless another one of the same day says the same by another modality."""
+    modalities = {
+        _modality(episode.study)
+        for episode in episodes
+        if episode.study.date.first == current.study.date.first
+        and episode.verdict.category is not None
+        and current.verdict.category is not None
+        and episode.verdict.category.group is current.verdict.category.group
+    }
+    return modalities.pop() if len(modalities) == 1 else None
 
 
 def _modality(study: Study) -> str | None:

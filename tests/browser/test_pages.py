@@ -25,7 +25,7 @@ PAGES = (
     "/protocols",
     "/protocols/brochure-calcification",
     "/protocols/acr-surveillance",
-    "/explain/brochure-calcification/1.0.0/Category4",
+    "/explain/brochure-calcification/1.1.0/Category4",
     "/explain/brochure-calcification/0.9.0/ReadAgain",
     "/insights",
     "/patient/calcifications?lang=en",
@@ -93,7 +93,7 @@ def test_the_protocol_is_printed_with_a_place_to_sign(opened: Opener) -> None:
     expect(page.get_by_role("heading", name="Approval")).to_be_hidden()
     page.emulate_media(media="print")
     expect(page.get_by_role("heading", name="Approval")).to_be_visible()
-    expect(page.locator(".signatures")).to_contain_text("version 1.0.0")
+    expect(page.locator(".signatures")).to_contain_text("version 1.1.0")
     assert page.locator(".signatures .line").count() == 3
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
 
@@ -115,14 +115,14 @@ def test_why_leads_from_a_card_to_its_marked_row_without_the_patient(opened: Ope
     with page.expect_popup() as why:
         page.get_by_role("link", name="Why this card").click()
     popup = why.value
-    assert popup.url.endswith("/explain/brochure-calcification/1.0.0/Category4")
+    assert popup.url.endswith("/explain/brochure-calcification/1.1.0/Category4")
     expect(popup.locator("tr[aria-current=true]")).to_contain_text("Category4")
     expect(popup.locator("main")).to_contain_text("one of 4, 4A, 4B, 4C")
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/playground/99-nobody", "/explain/brochure-calcification/1.0.0/Nothing", "/patient/calcifications?lang=xx"],
+    ["/playground/99-nobody", "/explain/brochure-calcification/1.1.0/Nothing", "/patient/calcifications?lang=xx"],
 )
 def test_an_address_that_leads_nowhere_is_answered_with_404(base: str, path: str) -> None:
     assert requests.get(f"{base}{path}", timeout=9).status_code == 404
