@@ -485,6 +485,7 @@ class _Mapper:
             study,
             assessments=(*study.assessments, *written.assessments),
             disputes=(*study.disputes, *written.disputes),
+            biopsies_recommended=(*study.biopsies_recommended, *written.biopsies_recommended),
             mentions_calcifications=study.mentions_calcifications or written.mentions_calcifications,
             gaps=(*study.gaps, *written.gaps),
         )
@@ -533,7 +534,7 @@ class _Mapper:
             assessments=(*_with_prior_films(reading), *written.assessments),
             disputes=written.disputes,
             findings=tuple(reading.findings),
-            biopsies_recommended=tuple(reading.biopsies_recommended),
+            biopsies_recommended=(*reading.biopsies_recommended, *written.biopsies_recommended),
             has_other_findings=reading.has_other_findings,
             mentions_calcifications=reading.mentions_calcifications or written.mentions_calcifications,
             is_marker_film=reading.is_marker_film or (not is_assessed and self._is_marker_film(report, date)),

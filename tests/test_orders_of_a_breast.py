@@ -253,3 +253,34 @@ def test_a_biopsy_that_a_report_recommends_beside_a_2_is_selected_with_the_quest
     found = answered(case, order("stereotactic-biopsy", "left", TODAY))
     assert {card["source"]["topic"]["code"] for card in found} == {"Benign", "BiopsyRecommended"}
     assert not any("suggestions" in card for card in found)
+
+
+@pytest.mark.parametrize(
+    ("said_in_words", "topics"),
+    [
+        ("IMPRESSION: BI-RADS 2. RECOMMENDATION: Stereotactic biopsy of the left breast.", ["BiopsyRecommended"]),
+        ("IMPRESSION: Suspicious calcifications, left. BI-RADS 2. Biopsy is recommended.", ["BiopsyRecommended"]),
+        (
+            "IMPRESSION: BI-RADS 3, left. RECOMMENDATION: Ultrasound guided core biopsy.",
+            ["Category3FirstVisit", "BiopsyRecommended"],
+        ),
+        ("IMPRESSION: BI-RADS 2. No biopsy is needed.", []),
+        ("HISTORY: Biopsy was recommended in 2020.\nIMPRESSION: BI-RADS 2.", []),
+        ("IMPRESSION: BI-RADS 2. If the mass grows, biopsy is recommended.", []),
+        ("IMPRESSION: Right: BI-RADS 2. Left: BI-RADS 4B. Biopsy is recommended.", ["Category4"]),
+    ],
+)
+def test_a_biopsy_that_the_words_recommend_beside_a_mild_category_is_asked_about(
+    desk: ServiceDesk, said_in_words: str, topics: list[str]
+) -> None:
+    report = fhir.report(
+        "r-1",
+        "case",
+        date(2026, 5, 20),
+        code=charts.STUDY_CODES["diagnostic"],
+        conclusion=f"MAMMOGRAM\n{said_in_words}",
+    )
+    asked = charts.hook_request([PATIENT, report], "patient-view", hook_instance=HOOK_INSTANCE)
+    found = Asker(desk)(asked, today=TODAY).cards
+    assert [card["source"]["topic"]["code"] for card in found] == topics
+    assert all("suggestions" not in card for card in found if topics == ["BiopsyRecommended"])

@@ -42,7 +42,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "unread": (bool, "the newest study has no assessment that can be read, and none that can be derived"),
     "in_doubt": (bool, "a report that may not be acted upon states a category that would call for something"),
     "suspicious_descriptors": (bool, "a reported 1, 2 or 3 with coded descriptors that imply 4A or more"),
-    "biopsy_recommended": (bool, "a reported 1, 2 or 3 beside a coded recommendation of a biopsy that nobody took up"),
+    "biopsy_recommended": (bool, "a reported 1, 2 or 3 beside a recommendation of a biopsy that nobody took up"),
     "calcifications": (bool, "calcifications are the finding"),
     "seen_on_ultrasound": (bool, "ultrasound shows the suspicious lesion"),
     "modality": (str, "the one way in which that category was found on its day: mammography, ultrasound, mri"),
@@ -415,7 +415,7 @@ def _unconfirmed(record: Record, side: Side, episodes: list[Episode], current: E
 
 
 def _recommended_biopsy(record: Record, side: Side, current: Episode | None) -> Recommendation | None:
-    """The coded recommendation of a biopsy beside a 1, 2 or 3, unless it was taken up. One that does not single
+    """The recommendation of a biopsy beside a 1, 2 or 3, unless it was taken up. One that does not single
     out the breast is explained by a 4 or 5 of the same study."""
     if current is None or not _is_reassuring(current.verdict) or not current.study.biopsies_recommended:
         return None

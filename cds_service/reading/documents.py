@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.answers import Gap
-from ..core.history import Assessment, Dispute
+from ..core.history import Assessment, Dispute, Recommendation
 from ..core.vocabulary import Side
 
 
@@ -34,6 +34,7 @@ class Written:
 
     assessments: tuple[Assessment, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+    biopsies_recommended: tuple[Recommendation, ...] = ()
     mentions_calcifications: bool = False
     gaps: tuple[Gap, ...] = ()
 

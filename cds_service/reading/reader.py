@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.answers import Gap, Reason
-from ..core.history import Assessment, Dispute, Evidence
+from ..core.history import Assessment, Dispute, Evidence, Recommendation
 from ..core.vocabulary import Basis, Level, Side
 from .assess import Reading, assess
 from .documents import Document, Written
 from .formats import Unreadable, decoded, plain_text, text_of
 from .language import Languages
-from .mentions import Mention
 from .text import Text
 
 _WHOLE = ("presentedForm", "text")
@@ -46,6 +45,7 @@ class ReportReader:
         return Written(
             assessments=tuple(each for found in readings for each in _assessments(*found)),
             disputes=tuple(each for found in readings for each in _disputes(*found)),
+            biopsies_recommended=tuple(each for found in readings for each in _recommendations(*found)),
             mentions_calcifications=any(reading.mentions_calcifications for reading, _ in readings),
             gaps=tuple(gaps),
         )
@@ -100,9 +100,9 @@ def _kind(part: _Part) -> tuple[int, str]:
     return part.start, "" if part.document.place in (*_WHOLE, "note") else "impression"
 
 
-def _evidence(mention: Mention, reading: Reading, parts: Sequence[_Part]) -> Evidence:
-    """The sentence of a mention, and the document that it stands in."""
-    start, end = reading.tokens.span(*mention.statement)
+def _evidence(statement: tuple[int, int], reading: Reading, parts: Sequence[_Part]) -> Evidence:
+    """A sentence by its tokens, and the document that it stands in."""
+    start, end = reading.tokens.span(*statement)
     document = [part.document for part in parts if part.start <= start][-1]
     quote = reading.tokens.text.quoted(start, end)
     return Evidence(reference=document.reference, place=document.place, statement=f"“{quote}”")
@@ -118,7 +118,7 @@ def _assessments(reading: Reading, parts: Sequence[_Part]) -> Iterator[Assessmen
                 side=own,
                 level=Level.EXAM if own is Side.UNSTATED else Level.BREAST,
                 basis=Basis.WRITTEN,
-                evidence=_evidence(mention, reading, parts),
+                evidence=_evidence(mention.statement, reading, parts),
                 prior_films_needed=reading.prior_films_needed,
             )
 
@@ -126,9 +126,17 @@ def _assessments(reading: Reading, parts: Sequence[_Part]) -> Iterator[Assessmen
 def _disputes(reading: Reading, parts: Sequence[_Part]) -> Iterator[Dispute]:
     given, text = parts[0].document.side, reading.tokens.text
     for side, mentions in reading.disputed.items():
-        evidence = tuple(_evidence(mention, reading, parts) for mention in mentions)
+        evidence = tuple(_evidence(mention.statement, reading, parts) for mention in mentions)
         if not evidence:
             document = parts[-1].document
             last = text.quoted(max(0, len(text.original) - 120), len(text.original))
             evidence = (Evidence(reference=document.reference, place=document.place, statement=f"“… {last}”"),)
         yield Dispute(side=side if side is not Side.UNSTATED else given, evidence=evidence)
+
+
+def _recommendations(reading: Reading, parts: Sequence[_Part]) -> Iterator[Recommendation]:
+    given = parts[0].document.side
+    for side, statement in reading.biopsies_advised:
+        yield Recommendation(
+            side=side if side is not Side.UNSTATED else given, evidence=_evidence(statement, reading, parts)
+        )
