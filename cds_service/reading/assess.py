@@ -267,6 +267,8 @@ class _State:
         for each in part:
             if each in unsided:
                 begin = max(previous, each.first - 90, each.section.start)
+                if result:
+                    begin = max(begin, self._behind_its_side(result[-1]))
                 named = self._named_sides([(begin, each.first)])
                 if not named and each.category in (Category.NEGATIVE, Category.BENIGN):
                     named = {side for _, _, side in self.tokens.sides_in(begin, each.first)} - {Side.BOTH}
@@ -279,6 +281,11 @@ class _State:
             previous = each.last
             result.append(each)
         return result
+
+    def _behind_its_side(self, mention: Mention) -> int:
+        """The token behind the side that follows a mention, where it is its own: `BI-RADS 2 of the left breast`."""
+        named = self.tokens.sides_in(mention.last, min(mention.last + 5, mention.statement[1]))
+        return named[0][1] if named and named[0][2] is mention.side else mention.last
 
     def _choose(self, side: Side, mine: Sequence[Mention]) -> None:
         if side is Side.UNSTATED:
@@ -521,6 +528,9 @@ class _State:
         if not (fresh.chosen or fresh.disputed):
             return
         self.disputed = dict(fresh.disputed)
+        doubt = fresh.disputed.get(Side.UNSTATED)
+        if doubt:  # nobody can tell which breast it speaks of
+            self.disputed |= {side: (mention, *doubt) for side, mention in before.items()}
         for side, mention in fresh.chosen.items():
             if side is Side.UNSTATED:
                 self._replace_unsided(before, mention)
@@ -578,7 +588,8 @@ class _State:
         doubted = [each for each in found if self._may_be_present(each)] if is_empty else []
         if doubted:
             disputed[Side.UNSTATED] = tuple(doubted)
-        if is_empty and all(each.status is Status.HISTORY for each in found) and _is_cut_off(self.tokens):
+        is_told = is_empty and _is_about_breast(self.tokens) and all(each.status is Status.HISTORY for each in found)
+        if is_told and _is_cut_off(self.tokens):
             disputed[Side.UNSTATED] = ()
         deciding = {side: mention for side, mention in self.chosen.items() if side not in disputed}
         if self.overall is not None and not disputed:
@@ -680,6 +691,9 @@ def _agreed(stated: Sequence[Mention]) -> Mention | None:
     if all(one.category.agrees_with(stated[0].category) for one in stated if one.category and stated[0].category):
         return max(stated, key=lambda each: (len(each.category or ""), each.is_sure))
     worst = max(stated, key=lambda each: each.category.severity if each.category else -1)
+    others = {each.category for each in stated} - {Category.KNOWN_MALIGNANCY}
+    if len(others) == 1 and Group.SUSPICIOUS in {each.group for each in others if each}:
+        return worst  # beside a known cancer, another lesion of the same breast
     keys = [(each.lesion, each.modality) for each in stated]
     apart = {key for key in keys if any(key)}
     whole = [
@@ -763,5 +777,7 @@ def _is_cut_off(tokens: Tokens) -> bool:
     length = tokens.ends[-1] - tokens.starts[line[0]] if line[0] < line[1] else 0
     if last in (",", "-"):
         return length > 20
-    is_small = roles & (ROLE["fillers"] | ROLE["ands"] | ROLE["history.dated"] | ROLE["negation"])
+    is_small = roles & (
+        ROLE["fillers"] | ROLE["ands"] | ROLE["history.dated"] | ROLE["negation"] | ROLE["history.present"]
+    )
     return bool(is_small) and not roles & (ROLE["breast"] | ROLE["normal"] & ~ROLE["negation"]) and length > 30

@@ -20,7 +20,7 @@ _LISTS = (
     "breast", "category_words", "plural_category_words", "connectors", "subcategory_words", "same_category", "fillers",
     "abbreviations", "history.strong", "history.medium", "history.of_finding", "history.weak", "history.after",
     "history.fresh", "history.present", "history.resolved", "history.dated", "current", "conditional",
-    "conditional_start", "conditional_near", "negation", "negation_fillers", "provisional", "density",
+    "conditional_start", "conditional_near", "unconditional", "negation", "negation_fillers", "provisional", "density",
     "density_connectors", "pending", "unassigned", "changes", "should_read", "withdrawn", "side_errors.about",
     "side_errors.wrong", "side_errors.slips", "overall", "combined", "modality.mammography", "modality.ultrasound",
     "modality.mri", "lesion", "lesion_numbers", "normal", "months", "other_systems", "prior_films", "needs_words",

@@ -143,6 +143,9 @@ class _Finder:
             values, stop, is_open = self._values(anchor)
             if not values and anchor.is_birads and not anchor.is_bare:
                 values = self._value_before(anchor, done)
+            if not values and result and anchor.is_birads and self._is_named_again(result[-1], anchor):
+                result[-1] = result[-1]._replace(last=anchor.last)
+                continue
             if not values:
                 if not is_open or not (anchor.is_birads or self._is_assessment(anchor)):
                     if not anchor.is_bare:
@@ -160,6 +163,10 @@ class _Finder:
                 self._mention(cut_off, Value(cut_off.last, cut_off.last, None, ends=(0, 0)), cut_off.first, done)
             )
         return _without_legends(self.tokens, self._with_sides(self._coordinated(result)))
+
+    def _is_named_again(self, last: Mention, anchor: _Anchor) -> bool:
+        """Whether the word BI-RADS only stands in brackets behind a category: `Category 1 (BI-RADS), both breasts`."""
+        return self.tokens.words[last.last : anchor.first] == ["("] and self.tokens.words[anchor.last :][:1] == [")"]
 
     def _cut_off_at_end(self) -> _Anchor | None:
         """The word BI-RADS where the report ends in the middle of it."""
@@ -425,7 +432,7 @@ class _Finder:
             return False
         if pending is not None:
             return True
-        marks = "".join(" " if word.isalpha() else word for word in words[anchor.last : i + 3])
+        marks = "".join(" " if word.isalpha() else word for word in words[anchor.last : i + 6])
         if any(blank in marks for blank in _BLANKS) or words[i : i + 1] == ["xx"]:
             return True
         if i < len(words) and words[i - 1 : i] == ["["] and "]" in words[i : i + 8]:
@@ -512,10 +519,10 @@ class _Finder:
         while i < len(words) and (tokens.roles[i] & (BIRADS | CONNECTOR) or i in tokens.inner):
             i += 1
         second = value_at(tokens, i)
-        if second is None and not is_arrow:
-            return None  # "ACR 4A à droite": the word for "to" is one for much else
+        if second is None:
+            return None  # "ACR 4A à droite", "BI-RADS 4B -> core biopsy"
         first.is_superseded = True
-        return [first] if second is None else [first, second]
+        return [first, second]
 
     def _other_end(self, first: Value) -> Value | None:
         """The other end of a range: `3-4A`, `4 or 5`, `4B/4C`."""
@@ -529,7 +536,7 @@ class _Finder:
             i += i < len(words) and words[i] == "." and not is_slash and words[i - 1].isalpha()  # "3 bzw. 4a"
         else:
             return None
-        while i < len(words) and (tokens.roles[i] & (BIRADS | ROLE["category_words"]) or i in tokens.inner):
+        while i < len(words) and (tokens.roles[i] & (BIRADS | ACR | ROLE["category_words"]) or i in tokens.inner):
             i += 1
         other = value_at(tokens, i)
         if other is None or other.category is None or first.category is None:
@@ -775,7 +782,8 @@ class _Finder:
             numbered = tokens.last(ROLE["lesion_numbers"], begin, numbered)
         for i in range(first - 1, begin - 1, -1):
             if words[i].isdigit() and _is_clock(tokens, i):
-                return f"clock {words[i]}"
+                half = words[i + 1 : i + 3] == [":", "30"]
+                return f"clock {words[i]}{':30' if half else ''}"
         for _ in range(6):
             item = self._item(line, first)
             if item or line < 2 or tokens.line(line - 1)[0] == line - 1:
@@ -897,6 +905,8 @@ class _Finder:
 
     def _is_conditional(self, section: Section, value: Value, begin: int, first: int, end: int) -> bool:
         tokens, roles, words = self.tokens, self.tokens.roles, self.tokens.words
+        if self._weak_cue(begin, first, ROLE["unconditional"]) is not None:
+            return False
         start = begin
         while start < first and not words[start].isalnum():
             start += 1
@@ -928,6 +938,8 @@ class _Finder:
         now = tokens.last(ROLE["current"], near, first)
         is_known = value.category is Category.KNOWN_MALIGNANCY  # "known" is what a 6 says
         weak_cue = self._weak_cue(near, first, strong if is_known else strong | weak)
+        if weak_cue is not None and tokens.has(ROLE["negation"], max(near, weak_cue - 3), weak_cue):
+            weak_cue = None  # "a group not mentioned before: BI-RADS 4B"
         if weak_cue is None:
             for i in range(first - 1, max(near, first - 8) - 1, -1):
                 if words[i] in ".,;\n":
@@ -1066,6 +1078,8 @@ class _Finder:
                 stop = max(mention.last, min(mention.statement[1], following, mention.last + 14))
                 side, used = self._side(mention, begin, stop, is_last=following >= mention.statement[1])
                 claimed = max(claimed, used)
+                if side is Side.UNSTATED and result and self._is_changed_to(mention, result[-1]):
+                    side = result[-1].side
                 if side is Side.UNSTATED:
                     side = self._referred(mention, begin, result)
                 if side is Side.UNSTATED and not mention.is_overall:
@@ -1103,6 +1117,16 @@ class _Finder:
         if not before and len(behind) == 1 and is_finding and is_last:
             return behind.pop(), 0
         return Side.UNSTATED, 0
+
+    def _is_changed_to(self, mention: Mention, last: Mention) -> bool:
+        """Whether a mention is what the one before it was changed to: `right from 3 to 4A`."""
+        between = self.tokens.roles[last.last : mention.value]
+        return (
+            last.status is Status.HISTORY
+            and mention.statement == last.statement
+            and 0 < len(between) <= 4
+            and bool(between[0] & ROLE["transition.to"] or self.tokens.words[last.last] in "-=")
+        )
 
     def _is_close_but_commas(self, begin: int, end: int) -> bool:
         tokens = self.tokens
@@ -1184,6 +1208,8 @@ def is_date(tokens: Tokens, i: int) -> bool:
     if not word.isdigit():
         return False
     if len(word) == 4 and word[:2] in ("19", "20"):
+        return True
+    if len(word) < 3 and i + 1 < len(tokens) and tokens.roles[i + 1] & ROLE["months"]:
         return True
     parts = tokens.words[i : i + 5]
     if len(parts) > 2 and parts[1] in "./-" and parts[2].isdigit() and len(parts[2]) == 4:

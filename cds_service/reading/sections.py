@@ -21,7 +21,7 @@ _LABELLED = 90
 """Characters within which the colon of an addendum's heading stands, behind a name, a date or a purpose."""
 _DICTATED = frozenset({"impression", "recommendation"})
 """Kinds of sections whose heading is found in running text, where a dictation has no lines."""
-_DATED = frozenset({"addendum", "final", "preliminary", "original"})
+_DATED = frozenset({"addendum", "final", "preliminary", "original", "findings"})
 """Kinds of sections whose heading may hold a date or a number."""
 _READERS = frozenset({"final", "preliminary"})
 """Kinds of sections whose heading may say twice what it is."""
@@ -232,7 +232,7 @@ def _with_ends(tokens: Tokens, headings: Sequence[_Heading]) -> list[Section]:
         end = headings[place + 1].start if place + 1 < len(headings) else len(tokens)
         if heading.kind == "addendum":
             addendum = order[place]
-        elif heading.kind == "original" or heading.is_document:
+        elif heading.kind == "original" or heading.is_document or _is_dated_report(tokens, heading):
             addendum = 0
         if heading.kind == "preliminary":  # alone on its line it rules up to the final report, over what has headings
             is_preliminary = tokens.line(heading.start)[1] <= heading.body
@@ -257,6 +257,11 @@ def _with_ends(tokens: Tokens, headings: Sequence[_Heading]) -> list[Section]:
         if limit < end:
             sections.append(Section("", limit, limit, end, addendum, is_preliminary=is_preliminary))
     return sections
+
+
+def _is_dated_report(tokens: Tokens, heading: _Heading) -> bool:
+    """Whether a heading begins a report of its own below its addendum: `Report 30-06-2025:`."""
+    return heading.kind == "findings" and _date(tokens, *heading.label) is not None
 
 
 def _is_empty(tokens: Tokens, section: Section) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core.vocabulary import Category, Side
 from .language import ACR, BIRADS, MODALITY, ROLE
@@ -74,6 +74,8 @@ class _Layout:
         self.gaps = [gap for gap in _GAPS if gap in tokens.text.folded]
         self.box_marks = [mark for mark in _BOX_MARKS if mark in tokens.text.folded]
         self.side_columns: list[tuple[int, Side]] = []
+        self.scale: list[Value] = []
+        """The categories above columns of boxes."""
         self.category_column: tuple[int, int] | None = None
         """Offset and number of the column."""
         self.is_comparison = False
@@ -136,6 +138,11 @@ class _Layout:
     def _row(self, line: _Line, cells: Sequence[_Cell]) -> bool:
         sides = [(cell.column, side) for cell in cells if (side := self._side(cell)) is not None]
         values = [self._value(cell) for cell in cells]
+        known = [value for value in values if value is not None and value.category is not None]
+        steps = [value.category.value for value in known if value.category]
+        if len(known) == len(cells) and len(steps) > 4 and steps == sorted(set(steps)):
+            self.scale, self.rows_left = known, ROWS
+            return True
         if {side for _, side in sides} >= {Side.LEFT, Side.RIGHT} and not any(values):
             self.side_columns, self.category_column, self.rows_left = sides, None, ROWS
             return True
@@ -346,6 +353,12 @@ class _Layout:
                 if _is_marked(box) and value is not None:
                     self._add(line, self._with_box_letter(line, box, value), self._row_side(line, boxes[0]))
             return True
+        if self.scale and self.rows_left > 0 and len(boxes) == len(self.scale):
+            for box, value in zip(boxes, self.scale, strict=True):
+                if _is_marked(box):
+                    i = self.tokens.at(line.start + box.start())
+                    self._add(line, replace(value, first=i, last=i + 1), self._row_side(line, boxes[0]))
+            return True
         label = value_at(self.tokens, self._behind_names(line.first, line.last, "-*:"))
         if (
             label is not None
@@ -438,6 +451,9 @@ class _Layout:
 
     def _add(self, line: _Line, value: Value, side: Side, lesion: str = "", status: Status = Status.CURRENT) -> None:
         tokens = self.tokens
+        told = tokens.first(ROLE["history.strong"] | ROLE["history.medium"], line.first, value.first)
+        if told == line.first and not tokens.has(ROLE["current"], line.first, value.first):
+            status = Status.HISTORY  # "Previous form had [X] 4B ticked"
         modality = tokens.first(MODALITY, line.first, line.last)
         self.laid.mentions.append(
             Mention(
