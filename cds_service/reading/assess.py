@@ -563,17 +563,15 @@ class _State:
     # The result
 
     def reading(self, found: Sequence[Mention]) -> Reading:
-        left, right = self.chosen.get(Side.LEFT), self.chosen.get(Side.RIGHT)
-        whole = self.overall or self.chosen.get(Side.UNSTATED)
         disputed = dict(self.disputed)
         unsided = disputed.get(Side.UNSTATED)
-        sides = [each for each in (left, right) if each is not None]
-        if unsided and sides and all(each.category is None and not each.is_range for each in unsided):
-            if max(map(_tier, sides)) >= max(map(_tier, unsided)):
+        if unsided and all(each.category is None and not each.is_range for each in unsided):
+            if self._stands_beside(unsided):
                 del disputed[Side.UNSTATED]
             else:  # the assessment is pending; what stands in the running text is none
-                left, right, sides, whole = None, None, [], None
-                self.chosen, self.overall = {}, None
+                self.chosen = {side: each for side, each in self.chosen.items() if side is Side.UNSTATED}
+        sides = [each for side in Side.BOTH.breasts if (each := self.chosen.get(side)) is not None]
+        whole = self.overall or self.chosen.get(Side.UNSTATED)
         worst = max((each.category for each in sides if each.category), key=lambda c: c.severity, default=None)
         overall = whole.category if whole is not None else worst
         if whole is not None and whole.category and worst and not _fits(whole.category, worst):
@@ -581,16 +579,8 @@ class _State:
                 overall = worst
             elif not disputed:
                 disputed[Side.UNSTATED] = (whole, *sides)
-        lost = self._lost_side() if len(self.chosen) == 1 and not disputed else None
-        if lost is not None:
-            disputed[lost] = ()
-        is_empty = not (disputed or self.chosen or self.overall)
-        doubted = [each for each in found if self._may_be_present(each)] if is_empty else []
-        if doubted:
-            disputed[Side.UNSTATED] = tuple(doubted)
-        is_told = is_empty and _is_about_breast(self.tokens) and all(each.status is Status.HISTORY for each in found)
-        if is_told and _is_cut_off(self.tokens):
-            disputed[Side.UNSTATED] = ()
+        if not disputed:
+            disputed = self._doubts(found)
         deciding = {side: mention for side, mention in self.chosen.items() if side not in disputed}
         if self.overall is not None and not disputed:
             deciding[Side.UNSTATED] = self.overall
@@ -608,6 +598,25 @@ class _State:
             biopsies_advised=() if self.is_other_document else tuple(self._biopsies_advised()),
             tokens=self.tokens,
         )
+
+    def _stands_beside(self, opened: Sequence[Mention]) -> bool:
+        """Whether what the breasts were given holds beside a field for the whole that was left open: where it counts
+        as much, and where it is suspicious."""
+        sides = [each for side, each in self.chosen.items() if side in Side.BOTH.breasts]
+        is_suspicious = any(each.category is not None and each.category.group is Group.SUSPICIOUS for each in sides)
+        return bool(sides) and (is_suspicious or max(map(_tier, sides)) >= max(map(_tier, opened)))
+
+    def _doubts(self, found: Sequence[Mention]) -> dict[Side, tuple[Mention, ...]]:
+        """What a person has to tell although nothing contradicts: where the text stops, where history may be none."""
+        if self.chosen or self.overall:
+            lost = self._lost_side() if len(self.chosen) == 1 else None
+            return {} if lost is None else {lost: ()}
+        doubted = tuple(each for each in found if self._may_be_present(each))
+        if doubted:
+            return {Side.UNSTATED: doubted}
+        is_history = all(each.status is Status.HISTORY for each in found)
+        is_lost = is_history and _is_about_breast(self.tokens) and _is_cut_off(self.tokens)
+        return {Side.UNSTATED: ()} if is_lost else {}
 
     def _may_be_present(self, mention: Mention) -> bool:
         """Whether a 4 or 5 was only taken for history by a word far before it, in the body of a report that states no

@@ -70,3 +70,24 @@ def test_a_pending_assessment_outranks_what_running_text_tells_of_one_breast(rea
         "MAMMOGRAM\nScar in the right breast, BI-RADS 2 in all her reports.\nBI-RADS CATEGORY: pending prior studies."
     )
     assert found(reader, said) == (None, None, None, True)
+
+
+def test_a_suspicious_category_of_one_breast_stands_beside_a_pending_assessment(reader: ReportReader) -> None:
+    said = "MAMMOGRAM\nRight: spiculated mass, BI-RADS 4C on the first views.\nBI-RADS CATEGORY: pending prior studies."
+    assert found(reader, said) == ("4C", "4C", None, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "overall"),
+    [
+        ("Left breast, irregular mass. BI-RADS 4B -> core biopsy.", "4B"),
+        ("Left breast: unless the biopsy shows something else this stays BI-RADS 4C.", "4C"),
+        ("Left breast: a group that was not mentioned before: BI-RADS 4B.", "4B"),
+        ("Left breast: the mass must now be called BI-RADS 5.", "5"),
+        ("Left breast changed from BI-RADS 3 to BI-RADS 4A.", "4A"),
+    ],
+)
+def test_what_stands_beside_an_arrow_a_condition_or_a_past_is_read(
+    reader: ReportReader, said: str, overall: str
+) -> None:
+    assert found(reader, f"MAMMOGRAM\n{said}") == (overall, None, overall, False)
