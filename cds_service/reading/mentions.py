@@ -933,8 +933,8 @@ class _Finder:
         strong, weak = ROLE["history.strong"], ROLE["history.weak"]
         medium = ROLE["history.medium"] | ROLE["history.of_finding"]
         cue = tokens.last(strong, near, first)
-        if cue is not None and tokens.has(ROLE["negation"], max(near, cue - 5), cue):
-            cue = None  # "a new asymmetry not covered by the outside study"
+        if cue is not None and tokens.has(ROLE["negation"], max(near, cue - 5), min(cue + 3, first)):
+            cue = None  # "a new asymmetry not covered by the outside study", "previously not visible"
         now = tokens.last(ROLE["current"], near, first)
         is_known = value.category is Category.KNOWN_MALIGNANCY  # "known" is what a 6 says
         weak_cue = self._weak_cue(near, first, strong if is_known else strong | weak)
@@ -945,7 +945,7 @@ class _Finder:
                 if words[i] in ".,;\n":
                     break
                 if roles[i] & medium and i not in tokens.inner:
-                    if not roles[i - 1] & ROLE["negation"]:  # "no previous study"
+                    if not tokens.has(ROLE["negation"], max(near, i - 1), min(i + 3, first)):  # "no previous study"
                         weak_cue = i
                     break
         there = tokens.last(ROLE["current"] | ROLE["history.fresh"], near, first)

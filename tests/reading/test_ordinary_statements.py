@@ -17,12 +17,12 @@ PIECES: dict[str, dict[str, Any]] = read_yaml(FOLDER / "statements.yaml")
 
 def sentences(pieces: dict[str, Any], category: str) -> Iterator[str]:
     """Every lead with every statement: behind a comma, in brackets, and as a sentence of its own."""
-    for lead in pieces["leads"]:
+    for lead in (*pieces["leads"], *pieces["set_apart"]):
         for statement in pieces["statements"]:
             said = statement.format(c=category)
             yield f"{lead}, {said}"
             yield f"{lead}. {said[0].upper()}{said[1:]}"
-            if said[0] == "(":
+            if said[0] == "(" and lead in pieces["leads"]:
                 yield f"{lead} {said}"
 
 
