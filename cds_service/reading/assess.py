@@ -125,6 +125,7 @@ _BOX_MARKS = frozenset("[\x01\x02")
 _FAR = 8
 """Tokens between a word for history and a category, beyond which the word may be about something else."""
 _HISTORY = ROLE["history.strong"] | ROLE["history.of_finding"]
+_SIDES = ROLE["side_errors.about"]
 _SIDE_ERROR = ROLE["side_errors.about"] | ROLE["side_errors.wrong"] | ROLE["side_errors.slips"]
 _COMBINED = 5
 _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
@@ -347,15 +348,39 @@ class _State:
             if count > 6:
                 return None
             cut = next((i for i in range(begin, end) if tokens.words[i] == "("), end)
-            end = min(cut, begin + 30, tokens.first(_HISTORY, begin, end) or end)
-            if tokens.has(ROLE["breast"] | MODALITY, begin, end) or (count == 1 and tokens.sides_in(begin, end)):
-                named = {side for _, _, side in tokens.sides_in(begin, end)}
-                if len(named) == 1 and Side.BOTH not in named:
-                    side = named.pop()
-                    return None if self._examines(side.opposite, tokens.statement(begin)[1]) else side
-                if named or tokens.has(MODALITY, begin, end):
-                    return None
+            end = min(cut, begin + 30, tokens.first(_HISTORY, begin + 1, end) or end)
+            if not self._is_title(begin, end, is_first=count == 1):
+                continue
+            named = {side for _, _, side in tokens.sides_in(begin, end)}
+            if len(named) == 1 and Side.BOTH not in named:
+                side = named.pop()
+                return None if self._examines(side.opposite, tokens.statement(begin)[1]) else side
+            if named or tokens.has(MODALITY, begin, end):
+                return None
         return None
+
+    def _is_title(self, begin: int, end: int, *, is_first: bool) -> bool:
+        """Whether a statement at the beginning may say what was examined: it names the way of examining, or a breast
+        or, as the first one, a side, and nothing that is denied, was done to a breast, or is told of one of two."""
+        tokens = self.tokens
+        if self._is_labelled(begin, end):
+            return False
+        examined = tokens.first(MODALITY, begin, end)
+        operated = tokens.first(ROLE["operated"], begin, end)
+        if operated is not None:
+            return examined is not None and examined < operated
+        if examined is not None or self.sections.at(begin).kind == "examination":
+            return True
+        is_told = tokens.has(ROLE["history.present"], begin, end) or self._is_denied(begin, end)
+        return not is_told and (is_first or tokens.has(ROLE["breast"], begin, end))
+
+    def _is_labelled(self, begin: int, end: int) -> bool:
+        """Whether a statement is what a label says of a breast: `Left breast: no suspicious mass`."""
+        tokens = self.tokens
+        named = tokens.sides_in(begin, min(end, begin + 4))
+        behind = named[0][1] if named else end
+        colon = next((i for i in range(behind, min(end, behind + 3)) if tokens.words[i] == ":"), end)
+        return colon + 1 < end and not tokens.has(MODALITY, begin, colon)
 
     def _examines(self, side: Side, begin: int) -> bool:
         """Whether a breast gets an opinion of its own behind the title, outside history and recommendation."""
@@ -401,9 +426,15 @@ class _State:
         found: set[Side] = set()
         for span in spans:
             for begin, end in statements(self.tokens, *span):
-                if self.sections.at(begin).kind not in ASIDE and not self._is_denied(begin, end):
+                is_aside = self.sections.at(begin).kind in ASIDE or self._is_beside(begin, end)
+                if not is_aside and not self._is_denied(begin, end):
                     found |= {side for _, _, side in self.tokens.sides_in(begin, end)}
         return found - {Side.BOTH}
+
+    def _is_beside(self, begin: int, end: int) -> bool:
+        """Whether a statement speaks of an operation, a device or the past, and of no finding."""
+        told = ROLE["operated"] | ROLE["history.strong"] | ROLE["history.of_finding"]
+        return self.tokens.has(told, begin, end) and not self.tokens.has(ROLE["lesion"], begin, end)
 
     def _is_denied(self, begin: int, end: int) -> bool:
         """Whether a statement denies a finding, or calls the finding that it names normal or unchanged."""
@@ -486,13 +517,16 @@ class _State:
             behind = [side for start, _, side in named if start >= place]
             wrong = {side for start, _, side in named if self._is_called_wrong(start)}
             meant = {side for _, _, side in named} - wrong
+            is_about_sides = bool(behind) if spoken is not None else tokens.has(_SIDES, section.body, section.end)
+            if not (is_about_sides or wrong or len(meant) > 1):
+                continue  # "correction: the right breast cyst measures 8 mm"
             if spoken is not None and before and behind and behind[0] is before[-1].opposite:
                 self._move_to(behind[0])
             elif len(wrong) < 2 and len(meant) == 1:
                 self._move_to(meant.pop(), tokens.statement(place))
             elif wrong and not meant:
                 self._move_to(wrong.pop().opposite, tokens.statement(place))
-            elif named or tokens.has(ROLE["side_errors.about"], section.body, section.end):
+            else:
                 self._doubt_sides(tokens.statement(place))
 
     def _is_called_wrong(self, i: int) -> bool:

@@ -23,10 +23,10 @@ _LISTS = (
     "conditional_start", "conditional_near", "unconditional", "negation", "negation_fillers", "provisional", "density",
     "density_connectors", "pending", "unassigned", "changes", "should_read", "withdrawn", "side_errors.about",
     "side_errors.wrong", "side_errors.slips", "overall", "combined", "modality.mammography", "modality.ultrasound",
-    "modality.mri", "lesion", "lesion_numbers", "normal", "months", "other_systems", "prior_films", "needs_words",
-    "no_assessment", "additional_imaging", "biopsy", "advised", "side_labels", "clock", "respectively", "ranges",
-    "ands", "units", "editions", "transition.from", "transition.to", "sides.left", "sides.right", "sides.both",
-    "sides.other", "sides.same", "ignored",
+    "modality.mri", "lesion", "lesion_numbers", "operated", "normal", "months", "other_systems", "prior_films",
+    "needs_words", "no_assessment", "additional_imaging", "biopsy", "advised", "side_labels", "clock", "respectively",
+    "ranges", "ands", "units", "editions", "transition.from", "transition.to", "sides.left", "sides.right",
+    "sides.both", "sides.other", "sides.same", "ignored",
 )  # fmt: skip
 """The lists of a data file whose words are looked up wherever they stand."""
 

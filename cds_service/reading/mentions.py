@@ -1236,6 +1236,11 @@ class Labels:
         """The side of the label at the start of the line, or of the heading."""
         line = self.tokens.line(mention.first)[0]
         side, _ = self._label(line, mention.first)
+        if any(
+            other is side.opposite and ":" in self.tokens.words[end : end + 2]
+            for _, end, other in self.tokens.sides_in(line, mention.first)
+        ):
+            return Side.UNSTATED  # "Left breast: ... Right breast: ... BI-RADS 4B"
         if side is Side.UNSTATED and mention.section.side is not Side.UNSTATED:
             side = mention.section.side
         return side
@@ -1397,7 +1402,7 @@ def _worded(tokens: Tokens, section: Section, first: int, last: int, category: C
         return None
     if not is_whole and (last - first == 1 or (section.kind == "impression" and not is_announced)):
         return None
-    if _has_other_code(tokens, last, end):
+    if _has_other_code(tokens, last, end) or tokens.has(ROLE["negation"], begin, first):
         return None
     named = {side for _, _, side in tokens.sides_in(begin, end)}
     return Mention(

@@ -58,6 +58,7 @@ LEFT_4B = "IMPRESSION: Left breast BI-RADS 4B.\n\nADDENDUM: "
         "For left read right.",
         "Please read RIGHT in place of LEFT throughout this report.",
         "The side was incorrectly stated as left.",
+        "All references to the left breast should be to the right breast.",
     ],
 )
 def test_an_addendum_that_corrects_the_side_moves_the_category(reader: ReportReader, addendum: str) -> None:
@@ -78,6 +79,9 @@ def test_where_the_side_that_is_meant_cannot_be_told_a_person_is_asked(reader: R
         "Right breast ultrasound was also performed and is normal.",
         "Biopsy of the left breast was scheduled. No error.",
         "Correction of a measurement: the group measures 9 mm, not 19 mm.",
+        "Correction: the right breast cyst measures 8 mm, not 18 mm.",
+        "The right breast biopsy of 2019 was mentioned in error; there was no prior biopsy.",
+        "The comparison listed a right breast ultrasound in error.",
     ],
 )
 def test_an_addendum_that_corrects_something_else_leaves_the_side(reader: ReportReader, addendum: str) -> None:

@@ -91,3 +91,41 @@ def test_what_stands_beside_an_arrow_a_condition_or_a_past_is_read(
     reader: ReportReader, said: str, overall: str
 ) -> None:
     assert found(reader, f"MAMMOGRAM\n{said}") == (overall, None, overall, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "side"),
+    [
+        (
+            "FINDINGS:\nLeft breast: No suspicious mass.\nRight breast: spiculated mass.\nIMPRESSION:\nBI-RADS 5.",
+            "right",
+        ),
+        ("Left breast: Negative. Right breast: 8 mm irregular mass. BI-RADS 5.", "right"),
+        (
+            "Left breast: benign calcifications. Right breast: irregular mass. Biopsy of the right breast. BI-RADS 5.",
+            "right",
+        ),
+        ("Status post left mastectomy. Spiculated mass at 10:00. BI-RADS 5.", None),
+        ("Left-sided pacemaker noted. Fine linear calcifications, segmental. BI-RADS 5.", None),
+        ("Left breast is surgically absent. Spiculated mass. BI-RADS 5.", None),
+        ("Z.n. Mastektomie links. Suspekter Herd bei 10 Uhr. Mammographie. BI-RADS 5.", None),
+        ("Antecedente de mastectomía izquierda. Nódulo espiculado de mama. BI-RADS 5.", None),
+        ("Left mammogram three years after lumpectomy. Spiculated mass. BI-RADS 5.", "left"),
+    ],
+)
+def test_the_first_side_of_a_report_is_not_always_that_of_its_category(
+    reader: ReportReader, said: str, side: str | None
+) -> None:
+    assert found(reader, said) == ("5", "5" if side == "right" else None, "5" if side == "left" else None, False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Right breast: BI-RADS 4B. Left breast: No suspicious abnormality.",
+        "Right breast: BI-RADS 4B. Left breast: Negative for suspicious abnormality.",
+        "Right breast: BI-RADS 4B. Left breast: No known malignancy.",
+    ],
+)
+def test_standard_words_that_are_denied_are_no_category(reader: ReportReader, said: str) -> None:
+    assert found(reader, f"MAMMOGRAM\nIMPRESSION:\n{said}") == ("4B", "4B", None, False)
