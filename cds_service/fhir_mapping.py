@@ -668,7 +668,7 @@ class _Mapper:
             return True
         spoken = [part.get("valueString") for part in parts]
         spoken += [note.get("text") for note in objects(observation.get("note"))]
-        spoken += [child(observation.get("valueCodeableConcept")).get("text")]
+        spoken += [child(observation.get("valueCodeableConcept")).get("text"), *words(child(observation.get("code")))]
         return any(_NAMES_BIRADS.search(text(each)) for each in spoken if each)
 
     def _observe(self, observation: Json, reading: _Reading) -> None:
@@ -815,10 +815,14 @@ class _Mapper:
         if _is_about_density(code):
             return
         value = child(observation.get("valueCodeableConcept"))
+        titles = words(child(observation.get("code")))
+        if side is Side.UNSTATED:
+            side = joined({self.terms.side_in(each, is_title=True) for each in titles[:1]})
         spoken = text(observation.get("valueString")) or ("" if values else text(value.get("text")))
         if spoken:
             place = "valueString" if "valueString" in observation else "valueCodeableConcept.text"
-            asked = observation if _is_about_assessment(code) else {}
+            is_asked = _is_about_assessment(code) or any(map(_NAMES_BIRADS.search, titles))
+            asked = observation if is_asked else {}
             yield _plain(observation, place, _answered(asked, spoken), side)
         for note in objects(observation.get("note")):
             if text(note.get("text")):

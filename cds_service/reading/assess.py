@@ -691,7 +691,7 @@ class _State:
         tokens = self.tokens
         if not tokens.present & ROLE["biopsy"]:
             return
-        excluded = ROLE["negation"] | ROLE["conditional"] | ROLE["conditional_near"] | _HISTORY | ROLE["history.medium"]
+        excluded = ROLE["negation"] | ROLE["conditional"] | _HISTORY | ROLE["history.medium"]
         excluded |= BIRADS | ACR  # what is said of a category is the mention's to say
         for section in self.sections.all:
             if section.kind in (*ASIDE, "legend", "preliminary") or section.addendum in self.withdrawn:

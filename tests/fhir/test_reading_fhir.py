@@ -525,3 +525,11 @@ def test_a_report_whose_title_is_shortened_is_one_of_breast_imaging(ask_with: As
         conclusion="Suspicious calcifications. BI-RADS 4B.",
     )
     assert read(ask_with(sent)) == {("right", "4B")}
+
+
+def test_an_observation_whose_title_names_birads_or_a_side_is_read_with_it(ask_with: AskWith) -> None:
+    bare = observation("o-1", code={"text": "BI-RADS"}, valueString="4B", bodySite=[{"text": "left breast"}])
+    assert read(ask_with(bare)) == {("left", "4B")}
+    left = observation("o-2", code={"text": "Impression left breast"}, valueString="BI-RADS 4B")
+    right = observation("o-3", code={"text": "Impression right breast"}, valueString="BI-RADS 1")
+    assert read(ask_with(left, right)) == {("left", "4B"), ("right", "1")}
