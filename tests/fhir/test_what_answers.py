@@ -432,6 +432,42 @@ def test_a_breast_of_which_tissue_remains_is_not_gone(ask_with: AskWith, words: 
     assert topics(ask_with(category("4B"), done)) == ["Category4"]
 
 
+SKIN_SPARING = (
+    "Left skin-sparing mastectomy with reconstruction", "Mastectomy left, skin sparing",
+    "Hautsparende Mastektomie links nach Chemotherapie", "LT MODIFIED RADICAL MASTECTOMY",
+)  # fmt: skip
+TISSUE_REMAINS = (
+    "Nipple-sparing mastectomy left", "Left nipple sparing mastectomy", "Left skin- and nipple-sparing mastectomy",
+    "Left skin-sparing, NAC-sparing mastectomy", "Subcutaneous mastectomy, left breast", "Subkutane Mastektomie links",
+    "Mamillenerhaltende Mastektomie links", "Partial mastectomy, left breast",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [*SKIN_SPARING, *TISSUE_REMAINS])
+def test_a_mastectomy_of_any_kind_after_the_study_answers(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2026, 5, 25), code={"text": words})
+    assert ask_with(category("5"), done).cards == []
+    assert topics(ask_with(category("5", "right"), done)) == ["Category5"]
+
+
+@pytest.mark.parametrize("words", SKIN_SPARING)
+def test_a_breast_is_gone_after_a_skin_sparing_mastectomy(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": words})
+    assert topics(ask_with(category("5"), done)) == ["AssessedAfterRemoval"]
+
+
+@pytest.mark.parametrize("words", TISSUE_REMAINS)
+def test_a_breast_is_not_gone_after_a_mastectomy_that_leaves_tissue(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": words})
+    assert topics(ask_with(category("5"), done)) == ["Category5"]
+
+
+@pytest.mark.parametrize("words", ["Mastectomy bra left", "Fitting of prosthesis, left mastectomy"])
+def test_what_is_worn_after_a_mastectomy_answers_nothing(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2026, 5, 25), code={"text": words})
+    assert topics(ask_with(category("5"), done)) == ["Category5"]
+
+
 def test_a_mastectomy_of_the_other_breast_silences_nobody(ask_with: AskWith) -> None:
     done = fhir.procedure("x", SUBJECT, date(2026, 5, 25), code=fhir.concept(SCT, "429400009"))
     assert topics(ask_with(category("4B"), done)) == ["Category4"]
