@@ -446,16 +446,19 @@ class _Mapper:
 
     def _standing_versions(self, older: list[_Version], newer: _Version) -> list[_Version]:
         """What stands of the versions of a report when another one comes. A correction replaces the others where it
-        states an assessment; where it does not, or adds one for another breast, it is read together with the last."""
+        states an assessment. Where it does not, or is added and leaves out what they state, it is read together with
+        the last."""
         report, study = newer
         status = text(report.get("status"))
         if older and status in CORRECTIONS and study.is_final and not study.disputes:
             stated = {each.side for each in study.assessments}
             replaced = {each.side for _, version in older for each in version.assessments}
-            if stated and (status != "appended" or replaced <= stated):
+            replaced |= {each.side for _, version in older for each in version.disputes}
+            if stated and (status != "appended" or (replaced and replaced <= stated)):
                 return [newer]
             former, before = older[-1]
-            if before.is_final and text(former.get("conclusion")) and text(report.get("conclusion")):
+            is_clear = before.is_final and not before.disputes
+            if is_clear and text(former.get("conclusion")) and text(report.get("conclusion")):
                 both = _with_addendum(former, report)
                 together = self._study(both, linked=set())
                 if together is not None and (together.assessments or together.disputes):

@@ -223,6 +223,25 @@ def test_an_addendum_about_one_breast_leaves_the_other_as_it_was(ask_with: AskWi
     assert ("left", "4B") in read(ask_with(LEFT_4B, added))
 
 
+@pytest.mark.parametrize(
+    "left_open",
+    [
+        {"conclusion": "Left breast BI-RADS 2. Left breast BI-RADS 5."},
+        {
+            "conclusion": None,
+            "presentedForm": [{"contentType": "application/pdf", "url": "https://example.org/r1.pdf"}],
+        },
+    ],
+    ids=["contradicting itself", "not sent"],
+)
+def test_an_addendum_closes_no_report_that_a_person_has_to_read(ask_with: AskWith, left_open: Json) -> None:
+    older = {key: value for key, value in (LEFT_4B | left_open).items() if value is not None}
+    added = version("r2", "Right breast BI-RADS 2.", "appended")
+    alone, together = (topics(ask_with(*reports)) for reports in ([older], [older, added]))
+    assert len(alone) == 1
+    assert alone[0] in together
+
+
 @pytest.mark.parametrize("status", [None, "weird"])
 def test_without_a_known_status_nothing_is_ordered(ask_with: AskWith, status: str | None) -> None:
     assert orders(ask_with(report(status=status, conclusionCode=[CATEGORY_5]))) == []
