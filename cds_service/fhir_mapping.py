@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
+from typing import TypeAlias
 
 from .core.answers import Answer, Gap, Listed, Reason, T, Unknown
 from .core.dates import UNDATED, PartialDate
@@ -62,6 +63,7 @@ from .terminology import Concept, Means, Terminology, folded
 
 FINAL = frozenset({"final", "amended", "corrected", "appended"})
 PRELIMINARY = frozenset({"preliminary", "partial", "registered"})
+CORRECTIONS = frozenset({"amended", "corrected", "appended"})
 VOID = frozenset({"entered-in-error", "cancelled"})
 WAITING_ORDERS = frozenset({"active", "on-hold", "draft"})
 ORDER_INTENTS = frozenset({"order", "original-order", "filler-order", "instance-order"})
@@ -419,16 +421,49 @@ class _Mapper:
         observations = list(self._mine("Observation", "subject"))
         observations = [o for o in observations if text(o.get("status")) not in VOID]
         linked: set[int] = set()
-        studies: list[Study] = []
-        for report in self._mine("DiagnosticReport", "subject"):
-            if text(report.get("status")) in VOID:
-                continue
-            study = self._study(report, linked=linked)
-            if study is not None:
-                studies.append(study)
+        studies = self._reported(linked)
+        for study in studies:
+            self.gaps.extend(study.gaps)
         unlinked = [self._observed([o]) for o in observations if id(o) not in linked and self._may_be_breast(o)]
         found = self._with_unlinked(studies, [reading for reading in unlinked if reading.is_breast])
         return self._with_unlinked(found, [each for each in self._listed_problems(problems) if _is_news(each, found)])
+
+    def _reported(self, linked: set[int]) -> list[Study]:
+        """The studies that the reports are of; several versions of one report are one."""
+        reports: list[list[_Version]] = []
+        known: dict[object, list[_Version]] = {}
+        for report in sorted(self._mine("DiagnosticReport", "subject"), key=_issued):
+            study = None if text(report.get("status")) in VOID else self._study(report, linked=linked)
+            if study is None:
+                continue
+            keys = list(_examinations_of(report, study))
+            versions = next((known[key] for key in keys if key in known), None)
+            if versions is None:
+                reports.append(versions := [])
+            known.update(dict.fromkeys(keys, versions))
+            versions[:] = self._standing_versions(versions, (report, study))
+        return [study for versions in reports for _, study in versions]
+
+    def _standing_versions(self, older: list[_Version], newer: _Version) -> list[_Version]:
+        """What stands of the versions of a report when another one comes. A correction replaces the others where it
+        states an assessment. Where it does not, or is added and leaves out what they state, it is read together with
+        the last."""
+        report, study = newer
+        status = text(report.get("status"))
+        if older and status in CORRECTIONS and study.is_final and not study.disputes:
+            stated = {each.side for each in study.assessments}
+            replaced = {each.side for _, version in older for each in version.assessments}
+            replaced |= {each.side for _, version in older for each in version.disputes}
+            if stated and (status != "appended" or (replaced and replaced <= stated)):
+                return [newer]
+            former, before = older[-1]
+            is_clear = before.is_final and not before.disputes
+            if is_clear and text(former.get("conclusion")) and text(report.get("conclusion")):
+                both = _with_addendum(former, report)
+                together = self._study(both, linked=set())
+                if together is not None and (together.assessments or together.disputes):
+                    return [*older[:-1], (both, together)]
+        return [*older, newer]
 
     def _listed_problems(self, problems: Iterable[Json]) -> Iterator[_Reading]:
         """The categories that a problem list states as problems."""
@@ -522,7 +557,6 @@ class _Mapper:
         is_assessed = bool(reading.assessments or written.assessments or written.disputes)
         if missing and not reading.assessments and not written.assessments:
             gaps.append(Gap(Reason.NOT_SENT, f"{name(report)}.result"))
-        self.gaps.extend(gaps)
         return Study(
             reference=name(report),
             title=next(iter(words(code)), ""),
@@ -1073,12 +1107,44 @@ def _answered(asked: Json, answer: str) -> str:
     return f"BI-RADS: {answer}" if asked and not _NAMES_BIRADS.search(answer) else answer
 
 
+_Version: TypeAlias = tuple[Json, Study]
+"""A version of a report, with the study as it describes it."""
+
+
+def _examinations_of(report: Json, study: Study) -> Iterator[object]:
+    """What tells that another report is a version of this one: an identifier, together with the kind and the day of
+    the examination, because departments number visits and patients as well."""
+    day = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant")
+    for identifier in objects(report.get("identifier")):
+        if text(identifier.get("value")):
+            numbered = text(identifier.get("system")), text(identifier.get("value"))
+            yield numbered, study.kinds, None if day is None else day.first
+
+
+def _issued(report: Json) -> tuple[datetime, bool]:
+    """What puts the versions of a report in order: when they were issued, and that a correction follows the others."""
+    issued = any_date(report, "issued") or partial_date(child(report.get("meta")).get("lastUpdated"))
+    issued = issued or any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant") or UNDATED
+    return _instant(issued), text(report.get("status")) in CORRECTIONS
+
+
+def _with_addendum(report: Json, addendum: Json) -> Json:
+    """A report with what was added to it."""
+    lists = ("contained", "conclusionCode", "codedDiagnosis", "result", "presentedForm")
+    both = {element: [*objects(report.get(element)), *objects(addendum.get(element))] for element in lists}
+    said = f"{text(report.get('conclusion'))}\n\nADDENDUM:\n{text(addendum.get('conclusion'))}"
+    return report | both | {"conclusion": said}
+
+
 def _version(resource: Json) -> tuple[datetime, str]:
     """What tells the newer of two versions of a resource: when it was updated, as an instant. Without that nothing
     tells; then it is at least the same one in whatever order they arrive."""
-    updated = partial_date(child(resource.get("meta")).get("lastUpdated")) or UNDATED
-    at = updated.at or datetime.combine(updated.first, time())
-    return at if at.tzinfo else at.replace(tzinfo=UTC), _spelt(resource)
+    return _instant(partial_date(child(resource.get("meta")).get("lastUpdated")) or UNDATED), _spelt(resource)
+
+
+def _instant(date: PartialDate) -> datetime:
+    at = date.at or datetime.combine(date.first, time())
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _spelt(resource: Json) -> str:

@@ -391,7 +391,11 @@ class _Loader:
             morphology=descriptors("morphology", Morphology),
             distribution=descriptors("distribution", Distribution),
             marker_film_days=raw["marker_film_days"],
+            joints=re.compile(
+                rf"(?=[,;&+\u2013\u2014]|\s-|-\s|\b(?:{'|'.join(map(re.escape, raw['joints']))})\b)", re.IGNORECASE
+            ),
             not_tissue=tuple(map(groups, raw["not_tissue"])),
+            called_off=tuple(map(groups, raw["called_off"])),
             orders=tuple(orders),
         )
 

@@ -127,8 +127,12 @@ class Words:
     distribution: Mapping[str, Distribution]
     marker_film_days: int
     """Days after a biopsy within which a film of the views after it is expected."""
+    joints: re.Pattern[str]
+    """Finds, in a title as it is written, where something is joined to what stands before."""
     not_tissue: tuple[tuple[tuple[str, ...], ...], ...]
     """What goes with a biopsy, an excision or a mastectomy and is none: each entry as the `all_of` of an order."""
+    called_off: tuple[tuple[tuple[str, ...], ...], ...]
+    """What did not take place, in the same form."""
     orders: tuple[OrderWords, ...]
 
 
@@ -317,10 +321,27 @@ def _sides_in(words: Words, text: str, *, is_title: bool) -> set[Side]:
 
 
 def _order_kind_in(words: Words, text: str) -> OrderKind | None:
-    tokens = _tokens(words, text)
-    if not any(token.startswith(words.breast) for token in tokens):
-        return None
-    is_beside_tissue = any(_occur(groups, tokens) for groups in words.not_tissue)
+    for title in (_without_company(words, text), text):
+        tokens = _tokens(words, title)
+        if any(token.startswith(words.breast) for token in tokens):
+            return _kind_of(words, tokens)
+    return None
+
+
+def _without_company(words: Words, title: str) -> str:
+    """A title that names a biopsy first, without what is joined to that and is no tissue."""
+    kept = ""
+    for part in words.joints.split(title[:500]):
+        if _is_any(words.not_tissue, _tokens(words, part)):
+            kind = _kind_of(words, _tokens(words, kept))
+            if kind is not None and kind.is_biopsy:
+                continue
+        kept += part
+    return kept
+
+
+def _kind_of(words: Words, tokens: Sequence[str]) -> OrderKind | None:
+    is_beside_tissue = _is_any((*words.not_tissue, *words.called_off), tokens)
     for rule in words.orders:
         if any(token.startswith(rule.none_of) for token in tokens if rule.none_of):
             continue
@@ -329,6 +350,10 @@ def _order_kind_in(words: Words, text: str) -> OrderKind | None:
         if _occur(rule.all_of, tokens):
             return rule.kind
     return None
+
+
+def _is_any(entries: Iterable[tuple[tuple[str, ...], ...]], tokens: Sequence[str]) -> bool:
+    return any(_occur(groups, tokens) for groups in entries)
 
 
 def _occur(all_of: Iterable[tuple[str, ...]], tokens: Sequence[str]) -> bool:

@@ -24,7 +24,7 @@ FACTS: Mapping[str, tuple[type, str]] = {
     "age_years": (int, "age today"),
     "breast_removed": (bool, "mastectomy of this breast"),
     "removed_before_study": (bool, "the assessment is dated after the mastectomy of the breast that it names"),
-    "removal_undated": (bool, "nothing tells whether the mastectomy of this breast or the assessment came first"),
+    "removal_undated": (bool, "nothing tells which came first, mastectomy or assessment, and no cancer of it is known"),
     "known_cancer": (bool, "active, confirmed cancer of this breast"),
     "cancer_side_unstated": (bool, "active breast cancer on record without a side"),
     "mastectomy_side_unstated": (bool, "a mastectomy on record without a side"),
@@ -520,15 +520,17 @@ def _breast_facts(record: Record, side: Side, current: Episode | None) -> dict[s
     is_removed = conditions.known(bool(removed) or {r.side for r in removals} >= {Side.LEFT, Side.RIGHT})
     if is_removed is False and procedures.gap is not None:
         is_removed = Unknown(procedures.gap)
+    has_cancer = any(_covers_surely(cancer, side) for cancer in conditions.cancer)
     return {
         "breast_removed": is_removed,
         "removed_before_study": current is not None and any(_is_before(r, current.study) for r in removed),
         "removal_undated": current is not None
         and bool(removed)
+        and not has_cancer
         and not any(_is_before(r, current.study) or _follows(r, current.study) for r in removed)
         and record.protocol.limits.suspicion_horizon.after(current.study.date.last) >= record.today
         and not record.tissue_after(current.study, side),
-        "known_cancer": conditions.known(any(_covers_surely(cancer, side) for cancer in conditions.cancer)),
+        "known_cancer": conditions.known(has_cancer),
         "cancer_side_unstated": any(cancer.side is Side.UNSTATED for cancer in conditions.cancer),
         "mastectomy_side_unstated": any(removal.side is Side.UNSTATED for removal in removals),
     }

@@ -147,6 +147,101 @@ def test_an_observation_that_is_not_final_opens_nothing(ask_with: AskWith, statu
     assert ask_with(category("5", status=status)).cards == []
 
 
+ACCESSION = [{"system": "urn:oid:1.2.3", "value": "A100"}]
+
+
+def version(ident: str, said: str, status: str = "final", **changes: Any) -> Json:
+    """A version of one report; those with a later id were issued later."""
+    issued = {"r1": "2026-05-20T10:00:00Z", "r2": "2026-05-23T10:00:00Z", "r3": "2026-05-24T10:00:00Z"}[ident]
+    return report(ident, status=status, conclusion=said, identifier=ACCESSION, issued=issued) | changes
+
+
+LEFT_4B = version("r1", "IMPRESSION: Left breast BI-RADS 4B.")
+
+
+@pytest.mark.parametrize("status", ["amended", "corrected", "appended"])
+@pytest.mark.parametrize(
+    ("said", "stands"),
+    [
+        ("IMPRESSION: Right breast BI-RADS 4B. Left breast BI-RADS 1.", {("left", "1"), ("right", "4B")}),
+        ("IMPRESSION: Left breast BI-RADS 2.", {("left", "2")}),
+    ],
+)
+def test_a_correction_replaces_the_report_with_its_identifier(
+    ask_with: AskWith, status: str, said: str, stands: set[tuple[str, str]]
+) -> None:
+    answer = ask_with(LEFT_4B, version("r2", said, status))
+    assert read(answer) == stands
+    assert len(answer.record.history.studies) == 1
+
+
+def test_a_correction_replaces_what_was_coded_in_the_report(ask_with: AskWith) -> None:
+    older = version("r1", "Mammogram.", result=results("o-left"))
+    newer = version("r2", "Mammogram.", "corrected", result=results("o-right"))
+    assert read(ask_with(older, newer, category("4B"), category("2", "right"))) == {("right", "2")}
+
+
+def test_the_last_of_several_corrections_stands(ask_with: AskWith) -> None:
+    third = version("r3", "IMPRESSION: Left breast BI-RADS 4C.", "amended")
+    second = version("r2", "IMPRESSION: Left breast BI-RADS 2.", "corrected")
+    assert read(ask_with(third, LEFT_4B, second)) == {("left", "4C")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"identifier": [{"system": "urn:oid:1.2.3", "value": "A101"}]}, {"identifier": None},
+        {"identifier": [{"system": "urn:oid:9.9.9", "value": "A100"}]}, {"identifier": [{"system": "urn:oid:1.2.3"}]},
+        {"status": "final"}, {"status": "preliminary"}, {"issued": "2026-05-19T10:00:00Z"},
+        {"effectiveDateTime": "2026-05-22"}, {"code": fhir.concept(LOINC, "24601-7", "US Breast")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_later_correction_of_the_same_examination_replaces_nothing(ask_with: AskWith, change: Json) -> None:
+    other = version("r2", "IMPRESSION: Left breast BI-RADS 2.", "corrected") | change
+    assert ("left", "4B") in read(ask_with(LEFT_4B, other))
+
+
+def test_an_addendum_in_words_is_read_with_its_report(ask_with: AskWith) -> None:
+    said = "Laterality error. The calcifications are in the RIGHT breast, not the left."
+    assert read(ask_with(LEFT_4B, version("r2", said, "appended"))) == {("right", "4B")}
+    assert read(ask_with(LEFT_4B, version("r2", f"ADDENDUM: {said}", "appended"))) == {("right", "4B")}
+
+
+@pytest.mark.parametrize("status", ["amended", "corrected", "appended"])
+def test_a_correction_without_an_assessment_takes_none_away(ask_with: AskWith, status: str) -> None:
+    for added in (
+        version("r2", "The patient was informed by telephone.", status),
+        version("r2", "", status),
+        version("r2", "", status, result=results("gone")),
+    ):
+        assert read(ask_with(LEFT_4B, added)) == {("left", "4B")}
+
+
+def test_an_addendum_about_one_breast_leaves_the_other_as_it_was(ask_with: AskWith) -> None:
+    added = version("r2", "Right breast, after ultrasound: BI-RADS 2.", "appended")
+    assert ("left", "4B") in read(ask_with(LEFT_4B, added))
+
+
+@pytest.mark.parametrize(
+    "left_open",
+    [
+        {"conclusion": "Left breast BI-RADS 2. Left breast BI-RADS 5."},
+        {
+            "conclusion": None,
+            "presentedForm": [{"contentType": "application/pdf", "url": "https://example.org/r1.pdf"}],
+        },
+    ],
+    ids=["contradicting itself", "not sent"],
+)
+def test_an_addendum_closes_no_report_that_a_person_has_to_read(ask_with: AskWith, left_open: Json) -> None:
+    older = {key: value for key, value in (LEFT_4B | left_open).items() if value is not None}
+    added = version("r2", "Right breast BI-RADS 2.", "appended")
+    alone, together = (topics(ask_with(*reports)) for reports in ([older], [older, added]))
+    assert len(alone) == 1
+    assert alone[0] in together
+
+
 @pytest.mark.parametrize("status", [None, "weird"])
 def test_without_a_known_status_nothing_is_ordered(ask_with: AskWith, status: str | None) -> None:
     assert orders(ask_with(report(status=status, conclusionCode=[CATEGORY_5]))) == []

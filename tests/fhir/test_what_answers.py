@@ -271,6 +271,40 @@ def test_a_biopsy_by_its_title_alone_answers(ask_with: AskWith, title: str) -> N
         assert ask_with(category("5"), done).cards == []
 
 
+BEFORE_SOMETHING_ELSE = (
+    "MG Stereotactic Breast Biopsy Left with Post Biopsy Mammogram", "Left breast biopsy w/ post-procedure views",
+    "Vacuum assisted biopsy left breast and post-biopsy mammogram", "Left breast biopsy, post-biopsy clip check",
+    "Left breast biopsy under ultrasound; informed consent obtained", "Left breast biopsy, follow up with surgeon",
+    "Left breast biopsy, specimen review", "Breast biopsy left - consult if questions",
+    "Breast, left, core biopsy - consent obtained", "Stereotactic biopsy with post-biopsy mammogram, left breast",
+    "Stanzbiopsie Mamma links; Aufklärung erfolgt", "Lumpectomy left breast \u2013 wound check in a week",
+    "Stereotactic breast biopsy with clip placement and post-procedure mammogram",
+    "Stereotactic biopsy left breast, clip placement, post-biopsy mammogram", "Breast biopsy + clip placement",
+    "Left breast lumpectomy with wire localization and specimen radiograph",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("title", BEFORE_SOMETHING_ELSE)
+def test_a_biopsy_is_one_whatever_is_named_behind_it(ask_with: AskWith, title: str) -> None:
+    for done in (procedure(code={"text": title}), order(code={"text": title})):
+        assert ask_with(category("5"), done).cards == []
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Breast biopsy - cancelled", "Left breast biopsy, patient declined", "Left breast biopsy; refused by patient",
+        "Left breast biopsy and clip, not performed", "Breast clinic - follow up visit - biopsy results",
+        "Consent, breast biopsy", "Biopsy of axilla, review of breast MRI", "Screening mammogram, history of biopsy",
+        "Post-biopsy mammogram and clip check, left breast", "Left breast, post-procedure mammogram",
+        "Breast biopsy \u2013 attempted", "Stanzbiopsie Mamma links, verschoben",
+    ],
+)  # fmt: skip
+def test_what_is_named_before_a_biopsy_or_calls_it_off_still_counts(ask_with: AskWith, title: str) -> None:
+    for beside in (procedure(code={"text": title}), order(code={"text": title})):
+        assert topics(ask_with(category("5"), beside)) == ["Category5"]
+
+
 @pytest.mark.parametrize("title", ["Consent form for left mastectomy", "Left mastectomy cancelled"])
 def test_what_goes_with_a_mastectomy_leaves_the_breast_where_it_is(ask_with: AskWith, title: str) -> None:
     done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": title})
@@ -430,6 +464,42 @@ def test_a_breast_that_was_removed_by_a_condition_is_left_alone(ask_with: AskWit
 def test_a_breast_of_which_tissue_remains_is_not_gone(ask_with: AskWith, words: str) -> None:
     done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": words})
     assert topics(ask_with(category("4B"), done)) == ["Category4"]
+
+
+SKIN_SPARING = (
+    "Left skin-sparing mastectomy with reconstruction", "Mastectomy left, skin sparing",
+    "Hautsparende Mastektomie links nach Chemotherapie", "LT MODIFIED RADICAL MASTECTOMY",
+)  # fmt: skip
+TISSUE_REMAINS = (
+    "Nipple-sparing mastectomy left", "Left nipple sparing mastectomy", "Left skin- and nipple-sparing mastectomy",
+    "Left skin-sparing, NAC-sparing mastectomy", "Subcutaneous mastectomy, left breast", "Subkutane Mastektomie links",
+    "Mamillenerhaltende Mastektomie links", "Partial mastectomy, left breast",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [*SKIN_SPARING, *TISSUE_REMAINS])
+def test_a_mastectomy_of_any_kind_after_the_study_answers(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2026, 5, 25), code={"text": words})
+    assert ask_with(category("5"), done).cards == []
+    assert topics(ask_with(category("5", "right"), done)) == ["Category5"]
+
+
+@pytest.mark.parametrize("words", SKIN_SPARING)
+def test_a_breast_is_gone_after_a_skin_sparing_mastectomy(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": words})
+    assert topics(ask_with(category("5"), done)) == ["AssessedAfterRemoval"]
+
+
+@pytest.mark.parametrize("words", TISSUE_REMAINS)
+def test_a_breast_is_not_gone_after_a_mastectomy_that_leaves_tissue(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2019, 5, 25), code={"text": words})
+    assert topics(ask_with(category("5"), done)) == ["Category5"]
+
+
+@pytest.mark.parametrize("words", ["Mastectomy bra left", "Fitting of prosthesis, left mastectomy"])
+def test_what_is_worn_after_a_mastectomy_answers_nothing(ask_with: AskWith, words: str) -> None:
+    done = fhir.procedure("x", SUBJECT, date(2026, 5, 25), code={"text": words})
+    assert topics(ask_with(category("5"), done)) == ["Category5"]
 
 
 def test_a_mastectomy_of_the_other_breast_silences_nobody(ask_with: AskWith) -> None:
