@@ -332,7 +332,8 @@ def _without_company(words: Words, title: str) -> str:
     """A title that names a biopsy first, without what is joined to that and is no tissue."""
     kept = ""
     for part in words.joints.split(title[:500]):
-        if _is_any(words.not_tissue, _tokens(words, part)):
+        tokens = _tokens(words, part)
+        if _is_any(words.not_tissue, tokens) and not _is_any(words.called_off, tokens):
             kind = _kind_of(words, _tokens(words, kept))
             if kind is not None and kind.is_biopsy:
                 continue

@@ -293,6 +293,7 @@ def test_a_biopsy_is_one_whatever_is_named_behind_it(ask_with: AskWith, title: s
 @pytest.mark.parametrize(
     "title",
     [
+        "Breast biopsy - consent form", "Breast biopsy, results discussion", "Breast biopsy - nurse education",
         "Breast biopsy - cancelled", "Left breast biopsy, patient declined", "Left breast biopsy; refused by patient",
         "Left breast biopsy and clip, not performed", "Breast clinic - follow up visit - biopsy results",
         "Consent, breast biopsy", "Biopsy of axilla, review of breast MRI", "Screening mammogram, history of biopsy",
