@@ -57,7 +57,7 @@ def assess(text: Text, language: Language, *, is_breast: bool = False) -> Readin
     )
     is_other_document = _is_no_assessment(tokens)
     if is_other_document:
-        found = [each for each in found if each.section.kind in ("impression", "assessment")]
+        found = [each for each in found if each.section.kind in _ASSESSING]
     usable = _usable(found)
     if not is_other_document:
         usable += _in_words(tokens, sections, usable)
@@ -530,11 +530,14 @@ class _State:
                 self._doubt_sides(tokens.statement(place))
 
     def _is_called_wrong(self, i: int) -> bool:
-        """Whether a side is named as the wrong one: `not the left`, `incorrectly stated as left`."""
-        tokens = self.tokens
-        begin = max(tokens.statement(i)[0], i - 5)
-        cue = tokens.last(ROLE["negation"] | ROLE["side_errors.wrong"], begin, i)
-        return cue is not None and not tokens.sides_in(cue, i)
+        """Whether a side is named as the wrong one: `not the left`, `incorrectly stated as left`, `left by mistake`."""
+        tokens, wrong = self.tokens, ROLE["side_errors.wrong"]
+        begin, end = tokens.statement(i)
+        cue = tokens.last(ROLE["negation"] | wrong, max(begin, i - 5), i)
+        if cue is not None and not tokens.sides_in(cue, i):
+            return True
+        cue = tokens.first(wrong, i + 1, min(end, i + 7))
+        return cue is not None and not tokens.sides_in(i + 1, min(end, cue + 6))  # "right in place of left"
 
     def _move_to(self, side: Side, said: tuple[int, int] | None = None) -> None:
         """Gives the assessment of the other breast, or the one without a side, to a breast. `said` is the statement of

@@ -82,7 +82,7 @@ WINDOW = 70
 REACH = 30
 """Tokens before a mention that are looked at for what kind of statement it is."""
 _ANNOUNCING = BIRADS | ACR | ROLE["category_words"]
-_OPENING = frozenset(":=-.,#*|'\"/[>{<)]")
+_OPENING = frozenset(":=-.,#*|'\"/[>{<)]_")
 _BRITISH = frozenset("pmu")
 _FIVE_POINTS = frozenset("12345")
 _BLANKS = ("__", "?", "***", "...", "[]", "()", "<>", "[<")
