@@ -321,6 +321,8 @@ def _sides_in(words: Words, text: str, *, is_title: bool) -> set[Side]:
 
 
 def _order_kind_in(words: Words, text: str) -> OrderKind | None:
+    if not any(token.startswith(words.breast) for token in _tokens(words, text)):
+        return None  # most titles of a chart
     for title in (_without_company(words, text), text):
         tokens = _tokens(words, title)
         if any(token.startswith(words.breast) for token in tokens):
