@@ -207,14 +207,9 @@ def _study(raw: Raw, place: int) -> Study:
         side=Side(raw.get("side", "both")),
         assessments=tuple(assessments),
         findings=tuple(findings),
-        biopsies_recommended=(
-            (
-                Recommendation(
-                    side=Side(advised), evidence=Evidence(reference=reference, place="case", statement="biopsy")
-                ),
-            )
-            if (advised := raw.get("biopsy_recommended"))
-            else ()
+        biopsies_recommended=tuple(
+            Recommendation(side=Side(side), evidence=Evidence(reference=reference, place="case", statement="biopsy"))
+            for side in filter(None, [raw.get("biopsy_recommended")])
         ),
     )
 

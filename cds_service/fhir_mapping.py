@@ -56,7 +56,7 @@ from .fhir_elements import (
     type_and_id,
     words,
 )
-from .pathology_text import parts, side_of
+from .pathology_text import Part, parts, side_of
 from .prefetch import Deliveries
 from .reading.documents import Document, Reader, Written, no_reader
 from .terminology import Concept, Means, Terminology, folded
@@ -70,6 +70,8 @@ ORDER_INTENTS = frozenset({"order", "original-order", "filler-order", "instance-
 DRAFT_STATUSES = WAITING_ORDERS | {""}
 DRAFT_INTENTS = ORDER_INTENTS | {"", "proposal", "plan", "reflex-order"}
 """What is about to be signed becomes an order by that, whatever it was meant as; an option or a directive does not."""
+_EXAMINED = ("effectiveDateTime", "effectivePeriod", "effectiveInstant")
+"""The elements that tell when an examination was made."""
 WAITING_APPOINTMENTS = frozenset({"proposed", "pending", "booked", "arrived", "checked-in", "waitlist"})
 ACTIVE_CONDITIONS = frozenset({"", "active", "recurrence", "relapse"})
 DOUBTFUL_CONDITIONS = frozenset({"unconfirmed", "provisional", "differential"})
@@ -237,6 +239,15 @@ class _Mapper:
             return max(kinds, key=lambda each: _UNSPECIFIC.index(each) if each in _UNSPECIFIC else len(_UNSPECIFIC))
         return next(filter(None, map(self.terms.order_kind_in, words(concept))), None)
 
+    def _ordered(self, concept: Json, resource: Json, *, has_site: bool = True) -> tuple[OrderKind, Side] | None:
+        """What a code of a resource is for, and for which breast; None where it is for something else, or for neither
+        breast. Resources without a body site have `has_site` false."""
+        kind = self._order_kind(concept)
+        if kind is None:
+            return None
+        side = self._order_side(concept, resource, self._site(resource) if has_site else Side.UNSTATED)
+        return None if side is None else (kind, side)
+
     def _order_side(self, concept: Json, resource: Json, sited: Side = Side.UNSTATED) -> Side | None:
         """The breast that a code is for, by codes, words and site together; None, and a gap, where they contradict one
         another, so that it is for neither."""
@@ -352,10 +363,10 @@ class _Mapper:
     def order(self, resource: Json) -> Order | None:
         """A request as a breast order, or None where it is for something else or does not tell for which breast."""
         code = child(resource.get("code"))
-        kind = self._order_kind(code)
-        side = None if kind is None else self._order_side(code, resource, self._site(resource))
-        if kind is None or side is None:
+        ordered = self._ordered(code, resource)
+        if ordered is None:
             return None
+        kind, side = ordered
         if kind is OrderKind.MAMMOGRAM and self._is_for_screening(resource):
             kind = OrderKind.SCREENING_MAMMOGRAM
         occurrence = resource.get("occurrencePeriod")
@@ -382,15 +393,13 @@ class _Mapper:
         for resource in self._mine("Procedure", "subject"):
             if text(resource.get("status")) != "completed" or resource.get("notDone") is True:  # notDone: STU3
                 continue
-            code = child(resource.get("code"))
-            kind = self._order_kind(code)
-            side = None if kind is None else self._order_side(code, resource, self._site(resource))
-            if kind is None or side is None:
+            ordered = self._ordered(child(resource.get("code")), resource)
+            if ordered is None:
                 continue
             yield Procedure(
                 reference=name(resource),
-                kind=kind,
-                side=side,
+                kind=ordered[0],
+                side=ordered[1],
                 date=any_date(resource, "performedDateTime", "performedPeriod", "performedString"),
             )
 
@@ -407,9 +416,9 @@ class _Mapper:
             if text(resource.get("status")) not in WAITING_APPOINTMENTS:
                 continue
             for concept in (*objects(resource.get("serviceType")), *objects(resource.get("reasonCode"))):
-                kind = self._order_kind(concept)
-                side = None if kind is None else self._order_side(concept, resource)
-                if kind is not None and side is not None:
+                ordered = self._ordered(concept, resource, has_site=False)
+                if ordered is not None:
+                    kind, side = ordered
                     starts = any_date(resource, "start", "requestedPeriod")
                     yield Order(reference=name(resource), kind=kind, title="", side=side, authored=None, starts=starts)
                     break
@@ -547,7 +556,7 @@ class _Mapper:
         written = self.read(documents, is_breast=is_breast) if documents else Written()
         if not is_breast and not (written.assessments or written.disputes):
             return None
-        date = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
+        date = any_date(report, *_EXAMINED, "issued")
         if date is None and text(report.get("status")) not in PRELIMINARY:
             doubt = Gap(Reason.UNDATED, name(report))
         side = Side.UNSTATED if kind is None else self._order_side(code, report)
@@ -722,7 +731,7 @@ class _Mapper:
         documents += [each for c in components for each in self._component_texts(observation, c, side)]
         is_breast = is_breast or any(_NAMES_BIRADS.search(each.content) for each in documents)
         reading.documents.extend(documents)
-        date = any_date(observation, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")
+        date = any_date(observation, *_EXAMINED, "issued")
         if date is not None:
             reading.dates.append(date)
         if not is_breast:
@@ -918,17 +927,20 @@ class _Mapper:
     def _pathology(self, report: Json, members: Sequence[Json], *, is_final: bool) -> None:
         """A pathology report of the breast. One of another organ, or one that is not final, answers nothing; nor does
         it for a breast whose result it does not tell."""
-        if not is_final or not self._is_of_breast(report, members):
+        if not is_final:
             return
         conclusion = text(report.get("conclusion"))
         told = parts(conclusion, self.terms)
+        results = list(self._pathology_results(report, members))
+        specimens = list(self._specimen_sites(report))
+        if not self._is_of_breast(report, members, told, results, [is_breast for is_breast, _ in specimens]):
+            return
         of_breast = [part for part in told if part.is_breast]
         stated = joined({part.side for part in of_breast})
-        results = list(self._pathology_results(report, members))
         side = _agreed(
             (
                 stated if stated is not Side.UNSTATED else side_of(conclusion, self.terms),
-                joined({side for _, side in self._specimen_sites(report)}),
+                joined({side for _, side in specimens}),
                 joined({self._site(member) for member in members}),
                 joined({side for side, _ in results}),
                 *map(self.terms.sides_in, words(child(report.get("code")))),
@@ -956,7 +968,7 @@ class _Mapper:
             PathologyResult(
                 reference=name(report),
                 side=side,
-                date=any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
+                date=any_date(report, *_EXAMINED, "issued"),
                 result=None if worst is None else Pathology(worst.value),
                 statement="" if worst is None else worst.display,
             )
@@ -971,19 +983,24 @@ class _Mapper:
                 if concept.means is Means.PATHOLOGY:
                     yield side, concept
 
-    def _is_of_breast(self, report: Json, members: Sequence[Json]) -> bool:
+    def _is_of_breast(
+        self,
+        report: Json,
+        members: Sequence[Json],
+        told: Sequence[Part],
+        results: Sequence[tuple[Side, Concept]],
+        specimens: Sequence[bool | None],
+    ) -> bool:
         """Whether the tissue is of the breast: by its specimens, by codes, by the title, and else by the site with
         which the conclusion begins. What the words say of a history does not tell."""
-        told = [is_breast for is_breast, _ in self._specimen_sites(report) if is_breast is not None]
-        if told:
-            return any(told)
-        coded = [concept for _, concept in self._pathology_results(report, members)]
+        if set(specimens) - {None}:
+            return any(specimens)
+        coded = [concept for _, concept in results]
         coded += [
             each for member in members for site in objects(member.get("bodySite")) for each in self.concepts(site)
         ]
         if any(_names_breast(concept) for concept in coded):
             return True
-        written = [part.is_breast for part in parts(text(report.get("conclusion")), self.terms)]
         titled = [
             is_breast
             for each in words(child(report.get("code")))
@@ -991,7 +1008,7 @@ class _Mapper:
         ]
         if titled and not any(titled):
             return False
-        return any(written or titled)
+        return any([part.is_breast for part in told] or titled)
 
     def _specimen_sites(self, report: Json) -> Iterator[tuple[bool | None, Side]]:
         """Whether each specimen of a report was taken from the breast, None where nothing tells, and its side."""
@@ -1114,7 +1131,7 @@ _Version: TypeAlias = tuple[Json, Study]
 def _examinations_of(report: Json, study: Study) -> Iterator[object]:
     """What tells that another report is a version of this one: an identifier, together with the kind and the day of
     the examination, because departments number visits and patients as well."""
-    day = any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant")
+    day = any_date(report, *_EXAMINED)
     for identifier in objects(report.get("identifier")):
         if text(identifier.get("value")):
             numbered = text(identifier.get("system")), text(identifier.get("value"))
@@ -1124,7 +1141,7 @@ def _examinations_of(report: Json, study: Study) -> Iterator[object]:
 def _issued(report: Json) -> tuple[datetime, bool]:
     """What puts the versions of a report in order: when they were issued, and that a correction follows the others."""
     issued = any_date(report, "issued") or partial_date(child(report.get("meta")).get("lastUpdated"))
-    issued = issued or any_date(report, "effectiveDateTime", "effectivePeriod", "effectiveInstant") or UNDATED
+    issued = issued or any_date(report, *_EXAMINED) or UNDATED
     return _instant(issued), text(report.get("status")) in CORRECTIONS
 
 

@@ -220,7 +220,7 @@ class Terminology:
 
     def names_breast(self, text: str) -> bool:
         """Whether a title is about the breast."""
-        return any(token.startswith(self.words.breast) for token in _tokens(self.words, text))
+        return _name_breast(self.words, _tokens(self.words, text))
 
     def sides_in(self, title: str) -> Side:
         """The side that a title names; both where it names each."""
@@ -321,13 +321,15 @@ def _sides_in(words: Words, text: str, *, is_title: bool) -> set[Side]:
 
 
 def _order_kind_in(words: Words, text: str) -> OrderKind | None:
-    if not any(token.startswith(words.breast) for token in _tokens(words, text)):
+    tokens = _tokens(words, text)
+    if not _name_breast(words, tokens):
         return None  # most titles of a chart
-    for title in (_without_company(words, text), text):
-        tokens = _tokens(words, title)
-        if any(token.startswith(words.breast) for token in tokens):
-            return _kind_of(words, tokens)
-    return None
+    kept = _tokens(words, _without_company(words, text))
+    return _kind_of(words, kept if _name_breast(words, kept) else tokens)
+
+
+def _name_breast(words: Words, tokens: Iterable[str]) -> bool:
+    return any(token.startswith(words.breast) for token in tokens)
 
 
 def _without_company(words: Words, title: str) -> str:
@@ -344,13 +346,11 @@ def _without_company(words: Words, title: str) -> str:
 
 
 def _kind_of(words: Words, tokens: Sequence[str]) -> OrderKind | None:
-    is_beside_tissue = _is_any((*words.not_tissue, *words.called_off), tokens)
     for rule in words.orders:
-        if any(token.startswith(rule.none_of) for token in tokens if rule.none_of):
+        if not _occur(rule.all_of, tokens) or any(token.startswith(rule.none_of) for token in tokens if rule.none_of):
             continue
-        if is_beside_tissue and (rule.kind.is_biopsy or rule.kind is OrderKind.MASTECTOMY):
-            continue
-        if _occur(rule.all_of, tokens):
+        takes_tissue = rule.kind.is_biopsy or rule.kind is OrderKind.MASTECTOMY
+        if not (takes_tissue and _is_any((*words.not_tissue, *words.called_off), tokens)):
             return rule.kind
     return None
 

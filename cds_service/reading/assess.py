@@ -119,6 +119,8 @@ def _in_words(tokens: Tokens, sections: Sections, usable: Sequence[Mention]) -> 
 # Settling
 
 _ASSESSING = frozenset({"impression", "assessment", "final"})
+_OPINIONS = {**dict.fromkeys((*ASIDE, "recommendation"), 0), "impression": 2, "assessment": 2}
+"""What naming a breast in a section counts for its having an opinion of its own; 1 elsewhere."""
 _ITEM = 10
 """Tokens below which what stands below "recommendation" is advised by standing there."""
 _BOX_MARKS = frozenset("[\x01\x02")
@@ -126,7 +128,7 @@ _FAR = 8
 """Tokens between a word for history and a category, beyond which the word may be about something else."""
 _HISTORY = ROLE["history.strong"] | ROLE["history.of_finding"]
 _SIDES = ROLE["side_errors.about"]
-_SIDE_ERROR = ROLE["side_errors.about"] | ROLE["side_errors.wrong"] | ROLE["side_errors.slips"]
+_SIDE_ERROR = _SIDES | ROLE["side_errors.wrong"] | ROLE["side_errors.slips"]
 _COMBINED = 5
 _TIERS = {"final": 4, "impression": 4, "assessment": 4, "recommendation": 2, "preliminary": 1}
 
@@ -388,9 +390,7 @@ class _State:
         for start, _, named in self.tokens.sides:
             if named is side and start >= begin:
                 kind = self.sections.at(start).kind
-                count += {"history": 0, "examination": 0, "recommendation": 0, "impression": 2, "assessment": 2}.get(
-                    kind, 1
-                )
+                count += _OPINIONS.get(kind, 1)
         return count > 1
 
     def _finding_side(self, single: Mention) -> Side | None:
@@ -433,8 +433,8 @@ class _State:
 
     def _is_beside(self, begin: int, end: int) -> bool:
         """Whether a statement speaks of an operation, a device or the past, and of no finding."""
-        told = ROLE["operated"] | ROLE["history.strong"] | ROLE["history.of_finding"]
-        return self.tokens.has(told, begin, end) and not self.tokens.has(ROLE["lesion"], begin, end)
+        tokens = self.tokens
+        return tokens.has(ROLE["operated"] | _HISTORY, begin, end) and not tokens.has(ROLE["lesion"], begin, end)
 
     def _is_denied(self, begin: int, end: int) -> bool:
         """Whether a statement denies a finding, or calls the finding that it names normal or unchanged."""

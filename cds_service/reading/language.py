@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from ..core.vocabulary import Category, Side
 from .text import fold, lexed
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 Raw = Mapping[str, Any]
 Phrase = tuple[str, ...]
@@ -105,21 +107,22 @@ def compiled(raw: Raw, fallback: Raw | None = None) -> Language:
         code=raw["language"],
         vocabulary=_vocabulary(raw),
         singles={phrase[0]: bits for phrase, bits in roles.items() if len(phrase) == 1},
-        phrases=_by_two({phrase: bits for phrase, bits in roles.items() if len(phrase) > 1}),
+        phrases=_by(_FIRST_TWO, {phrase: bits for phrase, bits in roles.items() if len(phrase) > 1}),
         capitals={fold(letters): Side(side) for letters, side in raw["sides"]["capitals"].items()},
         letters={fold(letter): Side(side) for letter, side in raw["sides"]["letters"].items()},
         compounds=compounds,
         endings=tuple(compounds),
-        headings=_by_first(headings),
+        headings=_by(_FIRST, headings),
         months=_months([fold(word) for word in raw["months"]]),
         numbers={fold(word): str(number) for word, number in raw["numbers"].items()}
         | {fold(word): "1" for word in raw["numbers_after_category_only"]},
         spelled_letters={fold(word): letter for word, letter in raw["spelled_letters"].items()},
-        statements=_by_first(
-            {phrase: Category(key) for key, words in raw["statements"].items() for phrase in _phrases(words)}
+        statements=_by(
+            _FIRST, {phrase: Category(key) for key, words in raw["statements"].items() for phrase in _phrases(words)}
         ),
-        spoken=_by_first(
-            {phrase: mark.replace("\\n", "\n") for mark, words in raw["spoken"].items() for phrase in _phrases(words)}
+        spoken=_by(
+            _FIRST,
+            {phrase: mark.replace("\\n", "\n") for mark, words in raw["spoken"].items() for phrase in _phrases(words)},
         ),
         calcifications=tuple(map(fold, raw["calcifications"])),
     )
@@ -155,20 +158,16 @@ def _endings(roles: Mapping[Phrase, int]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda each: -len(each[0])))
 
 
-def _by_first(table: Mapping[Phrase, T]) -> dict[str, list[tuple[Phrase, T]]]:
-    """The phrases of a table by their first words, the longest first."""
-    found: dict[str, list[tuple[Phrase, T]]] = {}
+def _by(key: Callable[[Phrase], K], table: Mapping[Phrase, T]) -> dict[K, list[tuple[Phrase, T]]]:
+    """The phrases of a table by the words that they begin with, the longest first."""
+    found: dict[K, list[tuple[Phrase, T]]] = {}
     for phrase in sorted(table, key=len, reverse=True):
-        found.setdefault(phrase[0], []).append((phrase, table[phrase]))
+        found.setdefault(key(phrase), []).append((phrase, table[phrase]))
     return found
 
 
-def _by_two(table: Mapping[Phrase, T]) -> dict[tuple[str, str], list[tuple[Phrase, T]]]:
-    """The phrases of a table by their first two words, the longest first."""
-    found: dict[tuple[str, str], list[tuple[Phrase, T]]] = {}
-    for phrase in sorted(table, key=len, reverse=True):
-        found.setdefault((phrase[0], phrase[1]), []).append((phrase, table[phrase]))
-    return found
+_FIRST: Callable[[Phrase], str] = itemgetter(0)
+_FIRST_TWO: Callable[[Phrase], tuple[str, str]] = itemgetter(0, 1)
 
 
 def _vocabulary(raw: Raw) -> frozenset[str]:

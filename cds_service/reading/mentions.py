@@ -3,7 +3,7 @@ history, as a condition, a negation, a legend, a density, or as a statement that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -84,6 +84,9 @@ REACH = 30
 _ANNOUNCING = BIRADS | ACR | ROLE["category_words"]
 _OPENING = frozenset(":=-.,#*|'\"/[>{<)]_")
 _BRITISH = frozenset("pmu")
+"""British codes: of the examination, the mammogram, the ultrasound."""
+_WITH_WORDS = frozenset("mur")
+"""Letters of the codes that stand behind the words of their scale; R is the Italian one."""
 _FIVE_POINTS = frozenset("12345")
 _BLANKS = ("__", "?", "***", "...", "[]", "()", "<>", "[<")
 
@@ -124,13 +127,7 @@ class _Finder:
 
     def _has_british_codes(self) -> bool:
         """Whether a report speaks in the British codes of examination, mammogram and ultrasound: P4, M4, U4."""
-        tokens = self.tokens
-        letters = {
-            word
-            for i, word in enumerate(tokens.words)
-            if word in _BRITISH and tokens.is_glued(i) and tokens.words[i + 1] in _FIVE_POINTS
-        }
-        return len(letters) > 1
+        return len(set(_five_point_codes(self.tokens, _BRITISH, 0, len(self.tokens)))) > 1
 
     def found(self) -> list[Mention]:
         result: list[Mention] = []
@@ -1423,11 +1420,15 @@ def _worded(tokens: Tokens, section: Section, first: int, last: int, category: C
 def _has_other_code(tokens: Tokens, begin: int, end: int) -> bool:
     """Whether a British or Italian code stands right behind some words, which then are those of its five-point scale:
     `reperto sospetto, R4`."""
+    return any(_five_point_codes(tokens, _WITH_WORDS, begin, min(end, begin + 4)))
+
+
+def _five_point_codes(tokens: Tokens, letters: Container[str], begin: int, end: int) -> Iterator[str]:
+    """The letters of the codes of a five-point scale between two tokens."""
     words = tokens.words
-    return any(
-        words[i] in ("m", "u", "r") and words[i + 1] in _FIVE_POINTS and tokens.is_glued(i)
-        for i in range(begin, min(end, begin + 4, len(words) - 1))
-    )
+    for i in range(begin, end):
+        if words[i] in letters and tokens.is_glued(i) and words[i + 1] in _FIVE_POINTS:
+            yield words[i]
 
 
 def _skip_small(tokens: Tokens, i: int, end: int) -> int:

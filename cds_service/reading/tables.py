@@ -138,10 +138,9 @@ class _Layout:
     def _row(self, line: _Line, cells: Sequence[_Cell]) -> bool:
         sides = [(cell.column, side) for cell in cells if (side := self._side(cell)) is not None]
         values = [self._value(cell) for cell in cells]
-        known = [value for value in values if value is not None and value.category is not None]
-        steps = [value.category.value for value in known if value.category]
-        if len(known) == len(cells) and len(steps) > 4 and steps == sorted(set(steps)):
-            self.scale, self.rows_left = known, ROWS
+        steps = [value.category.value for value in values if value and value.category]
+        if 4 < len(cells) == len(steps) and steps == sorted(set(steps)):
+            self.scale, self.rows_left = [value for value in values if value], ROWS
             return True
         if {side for _, side in sides} >= {Side.LEFT, Side.RIGHT} and not any(values):
             self.side_columns, self.category_column, self.rows_left = sides, None, ROWS
